@@ -39,8 +39,6 @@ pub const ENV_BYTES_MAX: usize = 4_096;
 pub const EVENT_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Largest result, in bytes (AWS: 6 MB and 100 bytes).
 pub const RESPONSE_BYTES_MAX: usize = 6 * 1024 * 1024 + 100;
-/// Deepest nesting of a JSON result; serde_json refuses more when it is read.
-pub const JSON_DEPTH_MAX: usize = 128;
 
 /// Largest source file given inline, in bytes (AWS: 4 MB through its API's request).
 pub const INLINE_CODE_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -1,1 +1,7 @@
-//! protocol
+#![doc = include_str!("PROTOCOL.md")]
+
+mod decode;
+mod encode;
+mod session;
+
+pub use session::Session;
