@@ -219,11 +219,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_bounded_however_it_is_cut() {
-        for chunks in [
-            &[b"12345678" as &[u8]] as &[_],
+        let cuts: [&[&[u8]]; 3] = [
+            &[b"12345678"],
             &[b"1234", b"5678"],
             &[b"1", b"234567", b"8"],
-        ] {
+        ];
+        for chunks in cuts {
             assert_eq!(collected(chunks, 8).await.unwrap(), "12345678");
             assert!(collected(chunks, 7).await.is_err());
             assert!(collected(chunks, 3).await.is_err());

@@ -19,7 +19,25 @@ pub(crate) struct ApiError {
     code: &'static str,
     message: Cow<'static, str>,
     hint: Cow<'static, str>,
-    header: Option<(HeaderName, String)>,
+    header: Option<(Extra, String)>,
+}
+
+/// A header that only some errors have.
+#[derive(Debug, Clone, Copy)]
+enum Extra {
+    Allow,
+    Challenge,
+    RetryAfter,
+}
+
+impl Extra {
+    fn name(self) -> HeaderName {
+        match self {
+            Self::Allow => ALLOW,
+            Self::Challenge => WWW_AUTHENTICATE,
+            Self::RetryAfter => RETRY_AFTER,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -76,7 +94,7 @@ impl ApiError {
             code: "MethodNotAllowedException",
             message: "This path does not have this method.".into(),
             hint: format!("Use one of: {allowed}.").into(),
-            header: Some((ALLOW, allowed)),
+            header: Some((Extra::Allow, allowed)),
         }
     }
 
@@ -98,7 +116,7 @@ impl ApiError {
             "Send it as `Authorization: Bearer <token>`. `lambda serve` says at its start where \
              the operator's token is kept.",
         );
-        error.header = Some((WWW_AUTHENTICATE, "Bearer realm=\"lambda\"".to_owned()));
+        error.header = Some((Extra::Challenge, "Bearer realm=\"lambda\"".to_owned()));
         error
     }
 
@@ -111,7 +129,7 @@ impl ApiError {
              where the operator's token is kept.",
         );
         error.header = Some((
-            WWW_AUTHENTICATE,
+            Extra::Challenge,
             "Bearer realm=\"lambda\", error=\"invalid_token\"".to_owned(),
         ));
         error
@@ -125,7 +143,7 @@ impl ApiError {
             "Use a token that has it, or one with the scope `admin`.",
         );
         error.header = Some((
-            WWW_AUTHENTICATE,
+            Extra::Challenge,
             format!("Bearer realm=\"lambda\", error=\"insufficient_scope\", scope=\"{scope}\""),
         ));
         error
@@ -140,10 +158,10 @@ impl ApiError {
             },
         };
         let mut response = reply::json(self.status, &envelope);
-        if let Some((name, value)) = self.header
+        if let Some((extra, value)) = self.header
             && let Ok(value) = HeaderValue::try_from(value)
         {
-            response.headers_mut().insert(name, value);
+            response.headers_mut().insert(extra.name(), value);
         }
         response
     }
@@ -167,12 +185,12 @@ impl From<Error> for ApiError {
             .or((kind == ErrorKind::Throttled).then_some(Duration::from_secs(1)));
         answer.header = match kind {
             ErrorKind::Unauthenticated => {
-                Some((WWW_AUTHENTICATE, "Bearer realm=\"lambda\"".to_owned()))
+                Some((Extra::Challenge, "Bearer realm=\"lambda\"".to_owned()))
             }
             // Whole seconds, rounded up: a client that obeys must not come too early.
             _ => retry_after.map(|after| {
                 let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-                (RETRY_AFTER, seconds.max(1).to_string())
+                (Extra::RetryAfter, seconds.max(1).to_string())
             }),
         };
         answer
