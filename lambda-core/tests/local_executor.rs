@@ -18,7 +18,7 @@ async fn platform(root: &std::path::Path, runtime: &FakeRuntime) -> Platform {
         .runtime(Arc::new(runtime.clone()))
         .build()
         .await
-        .unwrap()
+        .expect("a platform")
 }
 
 fn fake() -> FakeRuntime {

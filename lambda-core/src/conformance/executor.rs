@@ -368,9 +368,11 @@ async fn updated(h: ExecutorHarness) {
     let function = h.deploy(Language::Python, "raise", true).await;
     let outcome = h.execute(ExecuteRequest::new(function.clone())).await;
     assert_eq!(outcome.status, Status::FunctionError);
-    let mut patch = FunctionPatch::default();
     let source = h.sources.handler(Language::Python, "echo");
-    patch.code = Some(crate::model::CodeSource::Inline(source));
+    let patch = FunctionPatch {
+        code: Some(crate::model::CodeSource::Inline(source)),
+        ..FunctionPatch::default()
+    };
     let update = h.platform.function_update(&function, patch).await;
     assert_eq!(update.expect("updated").version, outcome.version + 1);
     for _ in 0..3 {
@@ -400,8 +402,10 @@ async fn deleted(h: ExecutorHarness) {
 
 async fn concurrency(h: ExecutorHarness) {
     let function = h.deploy(Language::Python, "sleep", true).await;
-    let mut patch = FunctionPatch::default();
-    patch.concurrency = Some(Some(2));
+    let patch = FunctionPatch {
+        concurrency: Some(Some(2)),
+        ..FunctionPatch::default()
+    };
     h.platform
         .function_update(&function, patch)
         .await
