@@ -149,12 +149,13 @@ def compile_file(path):
 
 def run(runner, order):
     """Runs the script as `python3 main.py` would, and ends the process."""
+    import builtins
     import json
 
     sys.argv = [runner.path, *json.loads(order)]
     main = type(sys)("__main__")
     main.__file__ = runner.path
-    main.__builtins__ = __builtins__
+    main.__builtins__ = builtins
     sys.modules["__main__"] = main
     for name in ("lambda_errors", "lambda_loader", "lambda_script"):
         sys.modules.pop(name, None)
@@ -181,7 +182,7 @@ def exit_code(value):
 def show_uncaught(error):
     # Without this frame, which is the first one.
     trace = error.__traceback__.tb_next
-    if isinstance(error, SyntaxError) and trace is not None and trace.tb_frame.f_code is compile_file.__code__:
+    if trace is not None and trace.tb_frame.f_code is compile_file.__code__:
         trace = None
     try:
         sys.excepthook(type(error), error.with_traceback(trace), trace)
