@@ -330,7 +330,7 @@ function zipOf(files, { isStored = false, mode = 0o100644 } = {}) {
 async function waitUntil(condition) {
   const end = Date.now() + TIMEOUT_MS;
   while (Date.now() < end) {
-    const value = condition();
+    const value = await condition();
     if (value) return value;
     await sleep(5);
   }
