@@ -32,6 +32,17 @@ wait_until() {
     done
 }
 
+# The processes of this name that are visible here; fails where there is none.
+pids_named() {
+    local file found=1
+    for file in /proc/[0-9]*/comm; do
+        [ "$(cat "$file" 2>/dev/null)" = "$1" ] || continue
+        basename "$(dirname "$file")"
+        found=0
+    done
+    return "$found"
+}
+
 is_root() { [ "$(id -u)" -eq 0 ]; }
 
 can_be_root() { is_root || sudo -n true 2>/dev/null; }
@@ -70,7 +81,7 @@ run_logged() {
 # slow run shows life without growing long.
 show_progress() {
     local pid=$1 label=$2 log=$3 started=$SECONDS printed=$SECONDS
-    while kill -0 "$pid" 2>/dev/null; do
+    while [ -d "/proc/$pid" ]; do
         sleep 0.2
         if [ -t 1 ]; then
             printf '\r[setup] %s ... %ds ' "$label" $((SECONDS - started))
