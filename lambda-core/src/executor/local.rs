@@ -1,0 +1,7 @@
+//! Local.
+/// x
+#[derive(Debug)]
+pub struct LocalExecutor;
+/// x
+#[derive(Debug)]
+pub struct LocalExecutorParts;

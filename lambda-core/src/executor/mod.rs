@@ -1,0 +1,228 @@
+//! Running a function once: the contract, and what a caller holds meanwhile.
+//!
+//! [`LocalExecutor`] runs on this machine's pool. Prove your own [`Executor`] with
+//! `conformance::executor` (feature `conformance`).
+
+mod code;
+mod local;
+mod outcome;
+mod output;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::model::{
+    FunctionRef, FunctionSelector, Namespace, Outcome, Payload, Qualifier, RequestId, RuntimeName,
+};
+
+pub use local::{LocalExecutor, LocalExecutorParts};
+pub use output::{LogChunk, LogReader, LogStream, OutputCapture};
+
+/// Runs functions.
+#[async_trait]
+pub trait Executor: fmt::Debug + Send + Sync + 'static {
+    /// Starts an invocation. It runs in a task of its own: dropping what this returns
+    /// detaches it, the run goes on and is recorded.
+    ///
+    /// # Errors
+    /// What is wrong with the request: `InvalidParameter`, `NotFound`, `PayloadTooLarge`,
+    /// `Closed`, `StoreUnavailable` (retryable). What hinders the run later, such as
+    /// `Throttled` or `RuntimeUnavailable`, is the error of [`Invocation::outcome`]; the
+    /// function has not run then, and a retry is safe.
+    async fn start(&self, request: ExecuteRequest) -> Result<Invocation>;
+
+    /// Tells that a function has changed or is gone: what was kept ready for it is let go.
+    async fn function_changed(&self, selector: &FunctionSelector);
+
+    /// Stops taking requests, waits for the running ones until `deadline` has passed, kills
+    /// the rest, and removes every sandbox.
+    async fn close(&self, deadline: Duration);
+}
+
+/// A request to execute a function once.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExecuteRequest {
+    /// The function's namespace.
+    pub namespace: Namespace,
+    /// The function.
+    pub function: FunctionRef,
+    /// Which version.
+    pub qualifier: Qualifier,
+    /// What it is called with.
+    pub payload: Payload,
+    /// Another sandbox back end than the function's own; never a weaker one.
+    pub runtime: Option<RuntimeName>,
+    /// A shorter timeout than the function's own.
+    pub timeout: Option<Duration>,
+    /// The invocation's id.
+    pub request_id: RequestId,
+    /// `X-Amzn-Trace-Id`, handed to the function.
+    pub trace_id: Option<String>,
+}
+
+impl ExecuteRequest {
+    /// Executes the current version of `function` with no args, or the event `{}`.
+    #[must_use]
+    pub fn new(function: impl Into<FunctionRef>) -> Self {
+        Self {
+            namespace: Namespace::default(),
+            function: function.into(),
+            qualifier: Qualifier::Current,
+            payload: Payload::Empty,
+            runtime: None,
+            timeout: None,
+            request_id: RequestId::new(),
+            trace_id: None,
+        }
+    }
+
+    /// Executes the current version of the function that `reference`, an id or a name, names.
+    ///
+    /// # Errors
+    /// `InvalidParameter` if it can be neither.
+    pub fn named(reference: &str) -> Result<Self> {
+        Ok(Self::new(reference.parse::<FunctionRef>()?))
+    }
+
+    /// Command-line args, for a script function.
+    #[must_use]
+    pub fn args<A: Into<String>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.payload = Payload::Args(args.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The event, JSON, for a handler function.
+    #[must_use]
+    pub fn event(mut self, json: impl Into<Bytes>) -> Self {
+        self.payload = Payload::Event(json.into());
+        self
+    }
+
+    /// Another sandbox back end than the function's own.
+    #[must_use]
+    pub fn runtime(mut self, runtime: RuntimeName) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// A shorter timeout than the function's own.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+/// An invocation under way.
+#[derive(Debug)]
+pub struct Invocation {
+    request_id: RequestId,
+    output: OutputCapture,
+    outcome: oneshot::Receiver<Result<Outcome>>,
+    cancel: CancellationToken,
+}
+
+impl Invocation {
+    /// An invocation and, for the executor that runs it, its other end.
+    #[must_use]
+    pub fn new(request_id: RequestId) -> (Self, InvocationDriver) {
+        let (sender, outcome) = oneshot::channel();
+        let output = OutputCapture::new();
+        let cancel = CancellationToken::new();
+        let driver = InvocationDriver {
+            output: output.clone(),
+            outcome: sender,
+            cancel: cancel.clone(),
+        };
+        let invocation = Self {
+            request_id,
+            output,
+            outcome,
+            cancel,
+        };
+        (invocation, driver)
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        self.request_id
+    }
+
+    /// What the function writes, from the first byte on, live.
+    #[must_use]
+    pub fn logs(&self) -> LogReader {
+        self.output.reader()
+    }
+
+    /// Kills the run. The outcome's status is then `Cancelled`, unless it had ended before.
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Cancels from another task.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        Canceller(self.cancel.clone())
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// `Throttled`, `RuntimeUnavailable`, `Closed`, `Internal`: the platform could not run
+    /// the function.
+    pub async fn outcome(self) -> Result<Outcome> {
+        self.outcome.await.unwrap_or_else(|_| {
+            Err(Error::internal(
+                "invocation_outcome",
+                "The executor dropped the invocation.",
+            ))
+        })
+    }
+}
+
+/// Cancels an invocation; see [`Invocation::canceller`].
+#[derive(Debug, Clone)]
+pub struct Canceller(CancellationToken);
+
+impl Canceller {
+    /// See [`Invocation::cancel`].
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+/// The executor's end of an [`Invocation`].
+#[derive(Debug)]
+pub struct InvocationDriver {
+    output: OutputCapture,
+    outcome: oneshot::Sender<Result<Outcome>>,
+    cancel: CancellationToken,
+}
+
+impl InvocationDriver {
+    /// Where the function's output goes.
+    #[must_use]
+    pub fn output(&self) -> &OutputCapture {
+        &self.output
+    }
+
+    /// Ready once the caller has cancelled.
+    pub async fn cancelled(&self) {
+        self.cancel.cancelled().await;
+    }
+
+    /// Ends the invocation.
+    pub fn finish(self, outcome: Result<Outcome>) {
+        self.output.finish();
+        // The caller may have gone; the run is recorded all the same.
+        let _ = self.outcome.send(outcome);
+    }
+}

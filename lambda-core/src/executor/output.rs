@@ -1,0 +1,242 @@
+//! What an invocation writes: kept up to a bound, and readable while it grows.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::model::LogText;
+use crate::model::limits::OUTPUT_BYTES_MAX;
+
+/// One of a process's two output streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogStream {
+    /// File descriptor 1.
+    Stdout,
+    /// File descriptor 2.
+    Stderr,
+}
+
+/// A piece of output, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogChunk {
+    /// Which stream it was written to.
+    pub stream: LogStream,
+    /// Any bytes: a chunk may end in the middle of a line or of a character.
+    pub bytes: Bytes,
+}
+
+/// The output of one invocation: the first MiB of each stream. More is counted as read and
+/// thrown away, so that a flood neither fills the host's memory nor blocks the function.
+#[derive(Debug, Clone, Default)]
+pub struct OutputCapture(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    grown: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stdout: Kept,
+    stderr: Kept,
+    /// Which stream the bytes came from, in order; neighbours of one stream are one run.
+    runs: Vec<(LogStream, usize)>,
+    finished: bool,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    truncated: bool,
+}
+
+impl OutputCapture {
+    /// Nothing written yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds what was read from a stream.
+    pub fn push(&self, stream: LogStream, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        {
+            let mut state = self.lock();
+            let kept = state.kept_mut(stream);
+            let room = OUTPUT_BYTES_MAX - kept.bytes.len();
+            let fits = bytes.len().min(room);
+            kept.bytes.extend_from_slice(&bytes[..fits]);
+            kept.truncated |= fits < bytes.len();
+            if fits > 0 {
+                match state.runs.last_mut() {
+                    Some((last, len)) if *last == stream => *len += fits,
+                    _ => state.runs.push((stream, fits)),
+                }
+            }
+        }
+        self.0.grown.notify_waiters();
+    }
+
+    /// Says that nothing more will be written; readers end.
+    pub fn finish(&self) {
+        self.lock().finished = true;
+        self.0.grown.notify_waiters();
+    }
+
+    /// What one stream has so far.
+    #[must_use]
+    pub fn text(&self, stream: LogStream) -> LogText {
+        let state = self.lock();
+        let kept = state.kept(stream);
+        LogText {
+            text: String::from_utf8_lossy(&kept.bytes).into_owned(),
+            truncated: kept.truncated,
+        }
+    }
+
+    /// Reads from the first byte on.
+    #[must_use]
+    pub fn reader(&self) -> LogReader {
+        LogReader {
+            shared: Arc::clone(&self.0),
+            run: 0,
+            run_read: 0,
+            stdout_read: 0,
+            stderr_read: 0,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.0)
+    }
+}
+
+/// A poisoned lock only says that some thread panicked while it pushed bytes; they are still
+/// bytes.
+fn lock(shared: &Shared) -> MutexGuard<'_, State> {
+    shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    fn kept(&self, stream: LogStream) -> &Kept {
+        match stream {
+            LogStream::Stdout => &self.stdout,
+            LogStream::Stderr => &self.stderr,
+        }
+    }
+
+    fn kept_mut(&mut self, stream: LogStream) -> &mut Kept {
+        match stream {
+            LogStream::Stdout => &mut self.stdout,
+            LogStream::Stderr => &mut self.stderr,
+        }
+    }
+}
+
+/// Reads an invocation's output while it grows; see [`OutputCapture::reader`].
+#[derive(Debug)]
+pub struct LogReader {
+    shared: Arc<Shared>,
+    run: usize,
+    run_read: usize,
+    stdout_read: usize,
+    stderr_read: usize,
+}
+
+impl LogReader {
+    /// The next piece; none once the invocation has ended and all is read.
+    ///
+    /// # Cancellation
+    /// Loses nothing.
+    pub async fn next(&mut self) -> Option<LogChunk> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            // Registered before the look, or a push in between would be missed.
+            let grown = shared.grown.notified();
+            {
+                let state = lock(&shared);
+                if let Some(chunk) = self.take(&state) {
+                    return Some(chunk);
+                }
+                if state.finished {
+                    return None;
+                }
+            }
+            grown.await;
+        }
+    }
+
+    fn take(&mut self, state: &State) -> Option<LogChunk> {
+        loop {
+            let (stream, len) = *state.runs.get(self.run)?;
+            if self.run_read == len {
+                if self.run + 1 == state.runs.len() {
+                    return None;
+                }
+                self.run += 1;
+                self.run_read = 0;
+                continue;
+            }
+            let read = match stream {
+                LogStream::Stdout => &mut self.stdout_read,
+                LogStream::Stderr => &mut self.stderr_read,
+            };
+            let fresh = len - self.run_read;
+            let bytes = Bytes::copy_from_slice(&state.kept(stream).bytes[*read..*read + fresh]);
+            *read += fresh;
+            self.run_read = len;
+            return Some(LogChunk { stream, bytes });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_sees_all_in_order_and_then_the_end() {
+        let output = OutputCapture::new();
+        let mut reader = output.reader();
+        output.push(LogStream::Stdout, b"a");
+        output.push(LogStream::Stdout, b"b");
+        output.push(LogStream::Stderr, b"c");
+        let first = reader.next().await.unwrap();
+        assert_eq!(
+            (first.stream, &first.bytes[..]),
+            (LogStream::Stdout, &b"ab"[..])
+        );
+        output.push(LogStream::Stderr, b"d");
+        assert_eq!(&reader.next().await.unwrap().bytes[..], b"cd");
+
+        let pushed = output.clone();
+        let later = tokio::spawn(async move { reader.next().await.map(|chunk| chunk.bytes) });
+        pushed.push(LogStream::Stdout, b"e");
+        assert_eq!(later.await.unwrap().as_deref(), Some(&b"e"[..]));
+
+        output.finish();
+        let mut late = output.reader();
+        let mut all = Vec::new();
+        while let Some(chunk) = late.next().await {
+            all.extend_from_slice(&chunk.bytes);
+        }
+        assert_eq!(all, b"abcde");
+    }
+
+    #[test]
+    fn a_flood_is_cut_and_marked() {
+        let output = OutputCapture::new();
+        for _ in 0..40 {
+            output.push(LogStream::Stdout, &[b'x'; 32 * 1024]);
+        }
+        let text = output.text(LogStream::Stdout);
+        assert_eq!(text.text.len(), OUTPUT_BYTES_MAX);
+        assert!(text.truncated);
+        assert!(!output.text(LogStream::Stderr).truncated);
+    }
+}

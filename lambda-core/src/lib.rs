@@ -1,0 +1,27 @@
+//! Embeddable serverless functions: the traits and the engine.
+//!
+//! Most applications depend on `lambda-store`, which re-exports this crate and adds the
+//! databases. The front door is [`Platform`].
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `docker` | yes | the Docker and gVisor runtimes |
+//! | `conformance` | no | the suites that every `Runtime`, `Store` and `Executor` must pass, and a fake runtime |
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+pub mod executor;
+pub mod model;
+mod platform;
+pub mod pool;
+pub mod protocol;
+pub mod recorder;
+pub mod runtime;
+pub mod store;
+
+pub use error::{Error, ErrorKind, Result};
+pub use executor::{ExecuteRequest, Executor, Invocation};
+pub use platform::{NewFunction, Platform, PlatformBuilder};
+pub use runtime::{Runtime, Sandbox};
+pub use store::Store;

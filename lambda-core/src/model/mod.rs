@@ -1,0 +1,32 @@
+//! Plain data: functions, invocations, limits and ids. Nothing here does any work.
+
+mod function;
+mod ids;
+mod invocation;
+pub mod limits;
+mod metrics;
+mod token;
+
+pub use function::{
+    CodeFormat, CodeRef, CodeSource, Function, FunctionConfig, FunctionPatch, Language,
+    PackageDigest,
+};
+pub use ids::{
+    FunctionId, FunctionName, FunctionRef, FunctionSelector, Namespace, OwnerId, Qualifier,
+    RequestId, RevisionId, RuntimeName, SandboxId, TokenId,
+};
+pub use invocation::{
+    FunctionError, InvocationRecord, LogText, Outcome, Payload, StartKind, Status, Termination,
+    Timings,
+};
+pub use metrics::{FunctionSummary, InvocationSummary, Summary};
+pub use token::{Scope, Token, TokenDigest};
+
+/// One page of a listing, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items of this page.
+    pub items: Vec<T>,
+    /// Where the next page starts; none on the last one. Opaque to callers.
+    pub next: Option<String>,
+}

@@ -1,0 +1,5 @@
+//! The warm-container manager.
+
+mod options;
+
+pub use options::PoolOptions;

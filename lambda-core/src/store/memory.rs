@@ -1,0 +1,4 @@
+//! The reference store: everything in memory.
+/// The reference store.
+#[derive(Debug)]
+pub struct MemoryStore {}
