@@ -8,8 +8,9 @@ setup_images() {
 
 # setup_image LANGUAGE DEBIAN-PACKAGE COMMAND REGISTRY-IMAGE
 setup_image() {
-    local language=$1 package=$2 command=$3 base=$4 tag="lambda-$1:latest"
+    local language=$1 package=$2 command=$3 base=$4 tag="lambda-$1:latest" old
     if ! image_is_good "$language" "$tag"; then
+        old=$(docker_ image inspect --format '{{.Id}}' "$tag" 2>/dev/null || true)
         if registry_has "$base"; then
             build_image "$language" "$tag" "$base"
         else
@@ -18,6 +19,8 @@ setup_image() {
         fi
         image_runs "$tag" runc ||
             die "image $tag was made and does not run: $(tail -n 1 "$LOG_DIR/run-runc.log")"
+        # An image that a container still uses stays.
+        [ -z "$old" ] || docker_ image rm "$old" >/dev/null 2>&1 || true
     fi
     say "image $tag: ok ($(image_label "$tag" lambda.image.made-by))"
 }
