@@ -104,16 +104,15 @@ impl DataDir {
     /// Takes over the journal of a dead process. Called before one's own journal is opened.
     pub(crate) fn adopt_journal(&self, dead: &DeadOwner) -> Result<()> {
         let own = self.journal();
-        let mut next = std::fs::read_dir(&own).map_err(unusable)?.count();
+        let first = std::fs::read_dir(&own).map_err(unusable)?.count();
         let Ok(entries) = std::fs::read_dir(dead.path.join(JOURNAL)) else {
             return Ok(());
         };
         let mut segments: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
         segments.sort_unstable();
-        for segment in segments {
-            let name = format!("{next:016}.journal");
+        for (number, segment) in (first..).zip(segments) {
+            let name = format!("{number:016}.journal");
             std::fs::rename(&segment, own.join(name)).map_err(unusable)?;
-            next += 1;
         }
         Ok(())
     }

@@ -44,7 +44,6 @@ struct Inner {
 
 impl Platform {
     /// Starts to describe a platform.
-    #[must_use]
     pub fn builder() -> PlatformBuilder {
         PlatformBuilder::default()
     }

@@ -6,6 +6,8 @@
 mod manager;
 mod options;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use manager::{Lease, Pool, PoolRequest};
 pub use options::PoolOptions;

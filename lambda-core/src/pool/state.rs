@@ -306,6 +306,12 @@ impl PoolState {
         self.idle.values().flatten().copied().collect()
     }
 
+    /// How many sandboxes of a key idle.
+    #[cfg(test)]
+    pub(crate) fn idle_of(&self, key: &PoolKey) -> usize {
+        self.idle.get(key).map_or(0, Vec::len)
+    }
+
     pub(crate) fn stats(&self) -> PoolStats {
         let mut stats = PoolStats {
             waiting: u32::try_from(self.waiters.len()).unwrap_or(u32::MAX),

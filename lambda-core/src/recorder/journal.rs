@@ -241,9 +241,13 @@ mod tests {
         assert_eq!(read(&ended[0]).unwrap(), [one.clone(), two]);
 
         let whole = std::fs::read(&ended[0]).unwrap();
-        for cut in 1..200 {
+        for cut in 2..200 {
             std::fs::write(&ended[0], &whole[..whole.len() - cut]).unwrap();
-            assert_eq!(read(&ended[0]).unwrap(), [one.clone()], "less {cut} bytes");
+            assert_eq!(
+                read(&ended[0]).unwrap(),
+                std::slice::from_ref(&one),
+                "less {cut} bytes"
+            );
         }
     }
 
