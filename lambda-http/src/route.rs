@@ -126,9 +126,33 @@ pub const ROUTES: &[Route] = {
         ),
         row(
             Method::GET,
+            "/assets/create.js",
+            Public,
+            O::Asset(&dashboard::CREATE),
+        ),
+        row(
+            Method::GET,
+            "/assets/dom.js",
+            Public,
+            O::Asset(&dashboard::DOM),
+        ),
+        row(
+            Method::GET,
+            "/assets/functions.js",
+            Public,
+            O::Asset(&dashboard::FUNCTIONS),
+        ),
+        row(
+            Method::GET,
             "/assets/metrics.js",
             Public,
             O::Asset(&dashboard::METRICS),
+        ),
+        row(
+            Method::GET,
+            "/assets/run.js",
+            Public,
+            O::Asset(&dashboard::RUN),
         ),
     ]
 };

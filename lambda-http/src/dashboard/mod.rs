@@ -40,7 +40,11 @@ asset!(STYLE, "style.css", "text/css; charset=utf-8");
 asset!(APP, "app.js", "text/javascript; charset=utf-8");
 asset!(API, "api.js", "text/javascript; charset=utf-8");
 asset!(CHARTS, "charts.js", "text/javascript; charset=utf-8");
+asset!(CREATE, "create.js", "text/javascript; charset=utf-8");
+asset!(DOM, "dom.js", "text/javascript; charset=utf-8");
+asset!(FUNCTIONS, "functions.js", "text/javascript; charset=utf-8");
 asset!(METRICS, "metrics.js", "text/javascript; charset=utf-8");
+asset!(RUN, "run.js", "text/javascript; charset=utf-8");
 
 pub(crate) fn serve(asset: &Asset) -> Response {
     let mut response = reply::bytes(
