@@ -35,12 +35,12 @@ function say(text, kind = "") {
 function showToken() {
   const known = token.get() !== null;
   byId("token-forget").hidden = !known;
-  byId("token-save").hidden = known;
-  byId("token").hidden = known;
+  for (const id of ["token-label", "token", "token-save"]) byId(id).hidden = known;
+  byId("token-form").classList.toggle("known", known);
   if (known) say("Token accepted; kept until this tab is closed.", "good");
 }
 
-function forgetWrong(message = "Wrong token. Nothing is shown without a right one.") {
+function forgetWrong(message = "Wrong token. Metrics stay hidden until a right one is entered.") {
   token.forget();
   showToken();
   say(message, "bad");

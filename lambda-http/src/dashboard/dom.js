@@ -30,7 +30,14 @@ export function facts(pairs, className = "facts") {
 
 /** Milliseconds as people read them. */
 export function ms(value) {
-  if (value >= 10_000) return `${(value / 1000).toFixed(1)} s`;
+  if (value >= 1000) return `${Number((value / 1000).toFixed(1)).toLocaleString()} s`;
   if (value >= 100) return `${Math.round(value)} ms`;
-  return `${value.toFixed(value >= 10 ? 1 : 2)} ms`;
+  return `${Number(value.toFixed(value >= 10 ? 1 : 2))} ms`;
+}
+
+/** A time, with its date unless that is today. */
+export function when(text) {
+  const time = new Date(text);
+  const isToday = time.toDateString() === new Date().toDateString();
+  return isToday ? time.toLocaleTimeString() : time.toLocaleString();
 }

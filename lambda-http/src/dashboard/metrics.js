@@ -2,7 +2,7 @@
 
 import { call, token } from "./api.js";
 import { bars, line } from "./charts.js";
-import { facts, failure, h, ms } from "./dom.js";
+import { facts, failure, h, ms, when } from "./dom.js";
 
 const RECENT = 50;
 const BARS = 8;
@@ -53,12 +53,12 @@ export function startMetrics(box, age, { onDenied }) {
       box.replaceChildren(h("p", { class: "empty" }, "No runs yet. Run a function, and it is counted here."));
       return;
     }
-    const scrolled = box.querySelector(".scroll")?.scrollLeft ?? 0;
+    const { scrollLeft = 0, scrollTop = 0 } = box.querySelector(".scroll") ?? {};
     const width = chartWidth(box);
     box.replaceChildren(
       h("div", { class: "stack" }, tiles(summary.totals), charts(summary, items, width), h("h3", {}, "Recent runs"), table(items)),
     );
-    box.querySelector(".scroll").scrollLeft = scrolled;
+    box.querySelector(".scroll").scrollTo(scrollLeft, scrollTop);
   }
 
   new ResizeObserver(draw).observe(box);
@@ -130,7 +130,7 @@ function table(items) {
     h(
       "tr",
       {},
-      h("td", {}, new Date(item.started_at).toLocaleString()),
+      h("td", {}, when(item.started_at)),
       h("td", {}, item.function_name),
       h(
         "td",

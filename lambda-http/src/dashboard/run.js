@@ -21,7 +21,7 @@ export function showRun(fn, callbacks) {
       h("h2", { id: "run-title", class: "heading" }, fn.name),
       h("button", { type: "button", class: "danger", onclick: () => remove(fn, result, callbacks) }, "Delete"),
     ),
-    fn.description ? h("p", {}, fn.description) : null,
+    ...(fn.description ? [h("p", {}, fn.description)] : []),
     facts([
       ["Version", String(fn.version)],
       ["Language", fn.language],
