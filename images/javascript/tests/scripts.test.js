@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { constants } = require('node:os');
 const { describe, test } = require('node:test');
-const { Host, zipOf, waitUntil, isRunning } = require('./host.js');
+const { Host, zipOf, waitUntil, isRunning, OWN_NAMESPACE, canUnshare } = require('./host.js');
 
 async function start(t, code, options) {
   const host = await Host.start();
@@ -138,6 +138,22 @@ describe('scripts', () => {
     for (const args of [[], ['die']]) {
       const { stdout } = await host.run(...args);
       await waitUntil(() => !isRunning(Number(stdout)));
+    }
+  });
+
+  const skip = !canUnshare() && 'needs the right to make a process namespace';
+  test('strays that left the process group are killed where the host says so', { skip }, async (t) => {
+    // Set inside the namespace only: outside, it would end all of this user's processes.
+    const host = await Host.start({ wrapper: [...OWN_NAMESPACE, 'env', 'LAMBDA_KILL_STRAYS=1'] });
+    t.after(() => host.stop());
+    const code = `console.log(process.env.LAMBDA_KILL_STRAYS);
+      require('child_process').spawn('sleep', ['4242'], { detached: true, stdio: 'ignore' }).unref();`;
+    await host.init(code, { handler: null });
+    for (let i = 0; i < 2; i++) {
+      assert.equal((await host.run()).stdout, 'undefined\n');
+      const [main] = childrenOf(host.process.pid);
+      // The next spare only; here nobody reaps what was killed.
+      await waitUntil(() => childrenOf(main).filter(isRunning).length <= 1);
     }
   });
 
