@@ -11,7 +11,7 @@ RUNSC_OLDEST=0.0~20240101
 
 setup_gvisor() {
     local source
-    for source in registered path package debian; do
+    for source in registered path own package debian; do
         RUNSC=
         find_runsc_"$source" || continue
         register_runsc
@@ -36,6 +36,9 @@ find_runsc_registered() {
 }
 
 find_runsc_path() { RUNSC=$(command -v runsc) && runsc_is_recent; }
+
+# What an earlier setup fetched.
+find_runsc_own() { RUNSC=$RUNSC_OWN && [ -x "$RUNSC" ] && runsc_is_recent; }
 
 find_runsc_package() {
     local candidate
