@@ -118,7 +118,7 @@ dockerd_settled() {
     ! pids_named dockerd >/dev/null && sleep 0.5 && ! pids_named dockerd >/dev/null
 }
 
-dockerd_complained() { as_root tail -n 20 "$DOCKERD_LOG" | grep -Eqi "$1"; }
+dockerd_complained() { grep -Eqi "$1" <<<"$(as_root tail -n 20 "$DOCKERD_LOG")"; }
 
 # A machine that lost power, or a container that was stopped, leaves pid files behind; their
 # numbers may by now belong to other processes, and dockerd would then refuse to start.
@@ -188,7 +188,7 @@ allow_user_docker() {
     local user group
     user=$(id -un)
     group=$(stat -L -c %G "$DOCKER_SOCKET")
-    if ! getent group "$group" | cut -d: -f4 | tr ',' '\n' | grep -qx "$user"; then
+    if ! grep -Eq "[:,]$user(,|\$)" <<<"$(getent group "$group")"; then
         require_root "add $user to the group $group"
         say "docker engine: adding $user to the group $group (this gives the user root's power over this machine)"
         as_root usermod -aG "$group" "$user"

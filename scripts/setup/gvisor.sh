@@ -60,7 +60,8 @@ find_runsc_debian() {
     return "$status"
 }
 
-runsc_is_recent() { "$RUNSC" flags 2>&1 | grep -q -- '-host-fifo'; }
+# Not as a pipe: grep would leave at its first match, and runsc die of a broken pipe.
+runsc_is_recent() { grep -q -- '-host-fifo' <<<"$("$RUNSC" flags 2>&1)"; }
 
 runsc_is_registered() {
     [ "$(docker_ info --format '{{with index .Runtimes "runsc"}}{{.Path}} {{join .Args " "}}{{end}}' 2>/dev/null)" = "$RUNSC $RUNSC_ARGS" ]
