@@ -62,6 +62,10 @@ install_docker() {
 
 start_docker() {
     ! docker_answers || return 0
+    if [ -S "$DOCKER_SOCKET" ] && [ ! -w "$DOCKER_SOCKET" ] && ! can_be_root; then
+        die "docker engine: $(id -un) may not open $DOCKER_SOCKET" \
+            "Have root run: usermod -aG $(stat -L -c %G "$DOCKER_SOCKET") $(id -un)" "Then log in anew, and run this script again."
+    fi
     require_root "start the Docker engine"
     if [ -d /run/systemd/system ]; then
         start_docker_by_systemd
