@@ -1,7 +1,9 @@
-//! The suites that every implementation of a trait of this crate must pass, ours and
-//! other people's.
+//! The suites that every implementation of a contract must pass, ours and yours.
 
-mod report;
+pub mod cases;
+pub mod executor;
+pub mod runtime;
 pub mod store;
+mod suite;
 
-pub use report::{Failure, Report};
+pub use suite::{Failure, Failures};

@@ -15,10 +15,10 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, SqliteConnection};
 
 /// Where a child process finds the database.
-pub const PATH_VARIABLE: &str = "LAMBDA_TEST_DATABASE";
+pub(crate) const PATH_VARIABLE: &str = "LAMBDA_TEST_DATABASE";
 
 /// This test program again, to run one of its ignored tests as a process of its own.
-pub fn child(test: &str, database: &Path) -> Command {
+pub(crate) fn child(test: &str, database: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", test, "--ignored", "--nocapture"])
@@ -27,12 +27,12 @@ pub fn child(test: &str, database: &Path) -> Command {
     command
 }
 
-pub async fn open(path: &Path) -> SqliteStore {
+pub(crate) async fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path).await.unwrap()
 }
 
 /// A connection of another program, which waits for nobody.
-pub async fn foreign(path: &Path) -> SqliteConnection {
+pub(crate) async fn foreign(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -42,7 +42,7 @@ pub async fn foreign(path: &Path) -> SqliteConnection {
         .unwrap()
 }
 
-pub async fn put(store: &dyn Store, text: &str) -> CodeRef {
+pub(crate) async fn put(store: &dyn Store, text: &str) -> CodeRef {
     let request = PutPackage::new(text.to_owned().into());
     let code = CodeRef {
         digest: request.digest,
@@ -53,7 +53,7 @@ pub async fn put(store: &dyn Store, text: &str) -> CodeRef {
     code
 }
 
-pub async fn creation(store: &dyn Store, name: &str) -> CreateFunction {
+pub(crate) async fn creation(store: &dyn Store, name: &str) -> CreateFunction {
     CreateFunction::new(
         Namespace::default(),
         FunctionName::new(name).unwrap(),
@@ -62,16 +62,16 @@ pub async fn creation(store: &dyn Store, name: &str) -> CreateFunction {
     )
 }
 
-pub async fn create(store: &dyn Store, name: &str) -> Function {
+pub(crate) async fn create(store: &dyn Store, name: &str) -> Function {
     let request = creation(store, name).await;
     store.function_create(request).await.unwrap()
 }
 
-pub fn by_id(id: FunctionId) -> FunctionSelector {
+pub(crate) fn by_id(id: FunctionId) -> FunctionSelector {
     FunctionSelector::current(Namespace::default(), id.into())
 }
 
-pub fn record(function: FunctionId) -> InvocationRecord {
+pub(crate) fn record(function: FunctionId) -> InvocationRecord {
     InvocationRecord::started(
         RequestId::new(),
         Namespace::default(),

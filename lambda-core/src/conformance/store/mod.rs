@@ -18,7 +18,7 @@
 //!
 //! # #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 //! # async fn main() {
-//! store::run(&Memory, "package::sizes").await.assert_passed(); // or store::run_all(&Memory)
+//! store::run(&Memory, "package::sizes").await.unwrap(); // or store::run_all(&Memory)
 //! # }
 //! ```
 //!
@@ -35,14 +35,12 @@ mod summary;
 mod token;
 mod version;
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Report;
-use crate::error::Result;
+use super::suite::{CASE_LIMIT, Case, Failure, Failures, run_case};
+use crate::error;
 use crate::store::Store;
 
 /// Makes the stores that the suite is run on.
@@ -55,29 +53,19 @@ pub trait StoreBuilder: Send + Sync {
     ///
     /// # Errors
     /// Fails the case.
-    async fn build(&self) -> Result<(Self::Guard, Arc<dyn Store>)>;
-}
-
-/// Far more than a case takes; one that hangs is reported and does not stop the suite.
-const CASE_LIMIT: Duration = Duration::from_secs(120);
-
-type CaseFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-struct Case {
-    name: &'static str,
-    run: fn(Arc<dyn Store>) -> CaseFuture,
+    async fn build(&self) -> error::Result<(Self::Guard, Arc<dyn Store>)>;
 }
 
 macro_rules! cases {
     ($($module:ident: [$($case:ident),+ $(,)?],)+) => {
-        &[$($(Case {
-            name: concat!(stringify!($module), "::", stringify!($case)),
-            run: |store| Box::pin($module::$case(store)),
-        },)+)+]
+        &[$($(Case::new(
+            concat!(stringify!($module), "::", stringify!($case)),
+            |store| Box::pin($module::$case(store)),
+        ),)+)+]
     };
 }
 
-const CASES: &[Case] = cases! {
+const CASES: &[Case<Arc<dyn Store>>] = cases! {
     function: [
         found_by_id_and_by_name,
         every_field_is_kept,
@@ -149,27 +137,41 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Runs every case, each on a store of its own.
-pub async fn run_all<B: StoreBuilder>(builder: &B) -> Report {
-    run_where(builder, |_| true).await
-}
-
-/// Runs one case by its name. A name that is none runs nothing, which
-/// [`Report::assert_passed`] does not let pass.
-pub async fn run<B: StoreBuilder>(builder: &B, name: &str) -> Report {
-    run_where(builder, |case| case == name).await
-}
-
-async fn run_where<B: StoreBuilder>(builder: &B, wanted: impl Fn(&str) -> bool) -> Report {
-    let mut report = Report::default();
-    for case in CASES.iter().filter(|case| wanted(case.name)) {
-        let built = builder.build().await;
-        let work = async {
-            let (guard, store) = built.expect("the builder gives a store");
-            (case.run)(Arc::clone(&store)).await;
-            store.close().await;
-            drop(guard);
-        };
-        report.run(case.name, CASE_LIMIT, work).await;
+///
+/// # Errors
+/// The names of the cases that failed, each with its reason.
+pub async fn run_all<B: StoreBuilder>(builder: &B) -> Result<(), Failures> {
+    let mut failed = Vec::new();
+    for case in CASES {
+        failed.extend(run_on_new(builder, case).await);
     }
-    report
+    Failures(failed).into_result()
+}
+
+/// Runs one case by its name.
+///
+/// # Errors
+/// As [`run_all`].
+///
+/// # Panics
+/// If there is no such case: a suite must not pass by a slip of the pen.
+pub async fn run<B: StoreBuilder>(builder: &B, name: &str) -> Result<(), Failures> {
+    let case = CASES.iter().find(|case| case.name == name);
+    let case = case.unwrap_or_else(|| panic!("there is no case {name}"));
+    let failed = run_on_new(builder, case).await;
+    Failures(failed.into_iter().collect()).into_result()
+}
+
+async fn run_on_new<B: StoreBuilder>(
+    builder: &B,
+    case: &'static Case<Arc<dyn Store>>,
+) -> Option<Failure> {
+    let built = builder.build().await;
+    let work = async {
+        let (guard, store) = built.expect("the builder gives a store");
+        case.start(Arc::clone(&store)).await;
+        store.close().await;
+        drop(guard);
+    };
+    run_case(case.name, CASE_LIMIT, work).await
 }
