@@ -11,17 +11,17 @@ const LINES_MAX = 64;
 
 // A failure that has one of AWS's own types instead of a class name.
 class RuntimeFailure extends Error {
-  constructor(errorType, message, cause) {
+  constructor(errorType, message, cause, trace) {
     super(message);
     this.errorType = errorType;
-    this.cause = cause;
+    this.trace = trace ?? traceOf(cause);
   }
 }
 
 // The body of a report about anything that was thrown.
 function reportThrown(thrown) {
   if (thrown instanceof RuntimeFailure) {
-    return report(thrown.errorType, thrown.message, traceOf(thrown.cause));
+    return report(thrown.errorType, thrown.message, thrown.trace);
   }
   return report(typeOf(thrown), messageOf(thrown), traceOf(thrown));
 }
@@ -76,10 +76,14 @@ function traceOf(thrown) {
   try {
     const lines = String(thrown.stack).split('\n');
     while (lines.length > 1 && isInternalFrame(lines[lines.length - 1])) lines.pop();
-    return lines.filter((line) => !isFrame(line) || !line.includes(__dirname + '/'));
+    return withoutRuntime(lines);
   } catch {
     return [];
   }
+}
+
+function withoutRuntime(lines) {
+  return lines.filter((line) => !line.includes(__dirname + '/'));
 }
 
 function isFrame(line) {
@@ -101,4 +105,11 @@ function printable(text) {
   return Buffer.from(text).toString();
 }
 
-module.exports = { RuntimeFailure, report, reportThrown, reportRejection, messageOf };
+module.exports = {
+  RuntimeFailure,
+  report,
+  reportThrown,
+  reportRejection,
+  messageOf,
+  withoutRuntime,
+};

@@ -4,7 +4,7 @@
 const fs = require('fs');
 const path = require('path');
 const { pathToFileURL } = require('url');
-const { RuntimeFailure } = require('./errors.js');
+const { RuntimeFailure, withoutRuntime } = require('./errors.js');
 
 // AWS's order.
 const EXTENSIONS = ['', '.js', '.mjs', '.cjs'];
@@ -24,25 +24,24 @@ function unpack(config, code, taskRoot) {
   }
 }
 
-// Whether a source is an ES module: it has what CommonJS refuses.
+// Whether a source is an ES module: it has what CommonJS refuses, and is not just wrong.
 function isModule(source) {
   if (!/\b(?:import|export|await)\b/.test(source)) return false;
   const vm = require('vm');
   source = source.replace(/^\uFEFF/, '').replace(/^#!.*/, '');
   const parameters = ['exports', 'require', 'module', '__filename', '__dirname'];
-  try {
-    vm.compileFunction(source, parameters);
-    return false;
-  } catch ({ message = '' }) {
-    if (/import statement|Unexpected token 'export'|import\.meta/.test(message)) return true;
+  const asCommonJs = () => vm.compileFunction(source, parameters);
+  // Where `await` stands at the top level, the rest of the source is of interest.
+  const asAsyncFunction = () => new vm.Script(`(async function (${parameters}) {${source}\n})`);
+  for (const compile of [asCommonJs, asAsyncFunction]) {
+    try {
+      compile();
+      return compile !== asCommonJs;
+    } catch ({ message = '' }) {
+      if (/import statement|Unexpected token 'export'|import\.meta/.test(message)) return true;
+    }
   }
-  // `await` at the top level of a source that imports and exports nothing.
-  try {
-    new vm.Script(`(async function (${parameters}) {${source}\n})`);
-    return true;
-  } catch {
-    return false;
-  }
+  return false;
 }
 
 function unpackZip(archive, taskRoot) {
@@ -141,7 +140,7 @@ async function loadHandler(handler, taskRoot) {
       ? await import(pathToFileURL(file).href)
       : require(file);
   } catch (error) {
-    throw loadFailure(error);
+    throw loadFailure(error, file);
   }
   let found = namespace;
   for (const key of property.split('.')) found = found?.[key];
@@ -200,19 +199,26 @@ function isModuleFile(file, taskRoot) {
 }
 
 // The failure of a module that could not be loaded, under AWS's types.
-function loadFailure(error) {
+function loadFailure(error, file) {
   if (error instanceof SyntaxError) {
-    return new RuntimeFailure('Runtime.UserCodeSyntaxError', String(error), error);
+    const place = /:\d+$/m.test(String(error.stack).split('\n')[0]) ? null : checkSyntax(file);
+    return new RuntimeFailure('Runtime.UserCodeSyntaxError', String(error), error, place);
   }
   if (error?.code === 'MODULE_NOT_FOUND' || error?.code === 'ERR_MODULE_NOT_FOUND') {
     // The end of the list of who required it is us.
-    const message = `Error: ${error.message}`
-      .split('\n')
-      .filter((line) => !line.includes(__dirname + '/'))
-      .join('\n');
+    const message = withoutRuntime(`Error: ${error.message}`.split('\n')).join('\n');
     return new RuntimeFailure('Runtime.ImportModuleError', message, error);
   }
   return error;
+}
+
+// Node does not tell a program where the syntax error of an ES module is; it prints it.
+function checkSyntax(file) {
+  const { spawnSync } = require('child_process');
+  const { stderr } = spawnSync(process.execPath, ['--check', file], { timeout: 5000 });
+  const lines = String(stderr).split('\n');
+  const end = lines.findIndex((line) => line.startsWith('SyntaxError: '));
+  return end < 0 ? null : lines.slice(0, end + 1);
 }
 
 function findScript(taskRoot) {

@@ -37,16 +37,27 @@ class Connection:
     """A client of the Runtime API that knows only what the protocol uses of HTTP/1.1."""
 
     def __init__(self, path):
-        # Not inheritable, so a program that the function starts does not get it ...
-        self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        self._socket.connect(path)
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        connection.connect(path)
+        # A bare descriptor: Python 3.9 crashes where a socket object outlives the interpreter.
+        # It is not inheritable, so a program that the function starts does not get it ...
+        self._fd = connection.detach()
         self._unread = b""
         # ... nor does a forked child, which would hide the death of this process.
-        os.register_at_fork(after_in_child=self._socket.close)
+        os.register_at_fork(after_in_child=self._close)
+
+    def _close(self):
+        # Forked children may fork.
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def send(self, data):
         try:
-            self._socket.sendall(data)
+            written = os.write(self._fd, data)
+            while written < len(data):
+                data = memoryview(data)[written:]
+                written = os.write(self._fd, data)
         except OSError:
             self._lost()
 
@@ -77,11 +88,9 @@ class Connection:
 
     def has_answer(self):
         """Whether an answer has arrived, without waiting for it."""
-        try:
-            self._socket.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
-            return True
-        except BlockingIOError:
-            return False
+        import select
+
+        return bool(select.select([self._fd], [], [], 0)[0])
 
     def _receive(self):
         data = self._unread
@@ -105,7 +114,7 @@ class Connection:
         self._unread = b""
         with memoryview(body) as view:
             while filled < length:
-                count = self._socket.recv_into(view[filled:])
+                count = os.readv(self._fd, [view[filled:]])
                 if count == 0:
                     self._lost()
                 filled += count
@@ -113,7 +122,7 @@ class Connection:
 
     def _receive_some(self):
         try:
-            data = self._socket.recv(RECEIVE_BYTES)
+            data = os.read(self._fd, RECEIVE_BYTES)
         except OSError:
             data = b""
         return data or self._lost()
@@ -206,6 +215,9 @@ class Invoker:
     def __init__(self, handler, config):
         import json
 
+        import lambda_errors
+
+        self._errors = lambda_errors
         self._handler = handler
         self._config = config
         self._decode = json.loads
@@ -219,13 +231,11 @@ class Invoker:
 
     def invoke(self, headers, event):
         """Never raises, except for `SystemExit`, which ends the process as anywhere else."""
-        import lambda_errors
-
         try:
             event = self._decode(event or b"{}")
         except Exception as error:
-            message = "Unable to unmarshal input: %s" % lambda_errors.message_of(error)
-            return "error", lambda_errors.report("Runtime.UnmarshalError", message)
+            message = "Unable to unmarshal input: %s" % self._errors.message_of(error)
+            return "error", self._errors.report("Runtime.UnmarshalError", message)
         try:
             self._set_trace_id(headers.get("lambda-runtime-trace-id"))
             result = self._handler(event, LambdaContext(self._config, headers))
@@ -234,20 +244,20 @@ class Invoker:
         except SystemExit:
             raise
         except BaseException as error:
-            return "error", lambda_errors.report_exception(error)
+            return "error", self._errors.report_exception(error)
         try:
             body = self._marshal(result)
         except SystemExit:
             raise
         except BaseException as error:
-            message = "Unable to marshal response: %s" % lambda_errors.message_of(error)
-            return "error", lambda_errors.report("Runtime.MarshalError", message)
+            message = "Unable to marshal response: %s" % self._errors.message_of(error)
+            return "error", self._errors.report("Runtime.MarshalError", message)
         if len(body) > RESULT_MAX_BYTES:
             message = (
                 "Response payload size exceeded maximum allowed payload size (%d bytes)."
                 % RESULT_MAX_BYTES
             )
-            return "error", lambda_errors.report("Function.ResponseSizeTooLarge", message)
+            return "error", self._errors.report("Function.ResponseSizeTooLarge", message)
         return "response", body
 
     def _marshal(self, result):
@@ -313,7 +323,9 @@ def preload(connection):
 
 
 def main():
-    connection = Connection(os.environ.get("LAMBDA_API_SOCKET", "/run/lambda/api.sock"))
+    connection = Connection(os.environ.pop("LAMBDA_API_SOCKET", "/run/lambda/api.sock"))
+    # Set where all processes that this one may signal are the function's.
+    may_kill_all = os.environ.pop("LAMBDA_KILL_STRAYS", "") == "1"
     connection.send(GET_INIT)
     # From here on the time is the host's, which may not need this sandbox for minutes.
     prepare_streams()
@@ -335,7 +347,7 @@ def main():
         lambda_loader.unpack(config, body[config_bytes:], task_root)
         body = None
         if config["handler"] is None:
-            runner = lambda_script.Runner(task_root)
+            runner = lambda_script.Runner(task_root, may_kill_all)
         else:
             invoker = Invoker(lambda_loader.load_handler(config["handler"], task_root), config)
     except SystemExit:
