@@ -1,1 +1,8 @@
-//! conformance
+//! The suites that every implementation of a contract must pass, ours and yours.
+
+pub mod cases;
+pub mod executor;
+pub mod runtime;
+mod suite;
+
+pub use suite::Failures;

@@ -4,4 +4,5 @@ mod decode;
 mod encode;
 mod session;
 
+pub(crate) use encode::function_arn;
 pub use session::Session;

@@ -1,0 +1,39 @@
+# The targets are thin: the work is in scripts/, where it can be read and run by hand.
+
+# rustup installs here, and not every shell has it on its PATH.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench fmt lint doctor clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Install what is missing, then run examples in Docker and gVisor and keep serving (DEMO_EXIT=1: stop after the table)
+	@scripts/setup.sh demo
+	cargo build --release -p lambda-http
+	@DEMO_EXIT=$(DEMO_EXIT) scripts/demo.sh
+
+test: ## Install what the tests need, then run all of them
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+bench: ## Install what is missing, then measure (docs/BENCHMARKS.md says what)
+	@scripts/setup.sh demo
+	scripts/with-docker.sh cargo bench --workspace
+
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+lint: ## Check formatting, clippy and the documentation, warnings being errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
+
+doctor: ## Say what this machine lacks to run functions, and how to mend it
+	cargo build --release -p lambda-http
+	scripts/with-docker.sh target/release/lambda doctor
+
+clean: ## Remove what was built here, and the demo's data
+	cargo clean
+	rm -rf .lambda

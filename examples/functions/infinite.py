@@ -1,0 +1,3 @@
+# Never ends by itself: the platform kills it when its time is up and reports a timeout.
+while True:
+    pass

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Runs every test there is, one section after the other, and fails if any of them failed. What the
+# tests need is installed by scripts/setup.sh test. The Rust tests come last, so that the output
+# ends with their totals.
+set -uo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+FAILED=()
+
+# Tests read this: a back end that is named here and missing is a failure, not a skip.
+export LAMBDA_TEST_REQUIRE=${LAMBDA_TEST_REQUIRE-docker,gvisor,python,node,browser}
+# Where the browser tests find their browser and playwright-core.
+LAMBDA_TEST_BROWSER=${LAMBDA_TEST_BROWSER:-$(scripts/find-browser.sh || true)}
+export LAMBDA_TEST_BROWSER
+export NODE_PATH="$PWD/.lambda/node/node_modules${NODE_PATH:+:$NODE_PATH}"
+export PYTHONDONTWRITEBYTECODE=1
+
+main() {
+    section "formatting" cargo fmt --all --check
+    section "clippy" cargo clippy --workspace --all-targets --all-features -- -D warnings
+    section "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
+    section "Python bootstrap" python_tests
+    section "JavaScript bootstrap" node_tests
+    summary
+    heading "Rust tests"
+    scripts/with-docker.sh cargo test --workspace --all-features --no-fail-fast || FAILED+=("Rust tests")
+    [ "${#FAILED[@]}" -eq 0 ]
+}
+
+heading() { printf '\n[test] ===== %s =====\n' "$1"; }
+
+section() {
+    local name=$1 started=$SECONDS
+    shift
+    heading "$name"
+    if "$@"; then
+        echo "[test] $name: ok ($((SECONDS - started))s)"
+    else
+        echo "[test] $name: FAILED ($((SECONDS - started))s)"
+        FAILED+=("$name")
+    fi
+}
+
+summary() {
+    if [ "${#FAILED[@]}" -eq 0 ]; then
+        printf '\n[test] all sections before the Rust tests passed\n'
+    else
+        printf '\n[test] FAILED before the Rust tests:\n'
+        printf '[test]   %s\n' "${FAILED[@]}"
+    fi
+}
+
+python_tests() { python3 -m unittest discover -s images/python/tests; }
+
+# The files are named one by one, by the patterns that are Node's own, because releases differ in
+# what they make of a directory.
+node_tests() {
+    local files=()
+    mapfile -t files < <(find images/javascript/tests -regextype posix-extended \
+        -regex '.*/((test-[^/]*)|([^/]*[._-]test))\.[cm]?js' | sort)
+    if [ "${#files[@]}" -eq 0 ]; then
+        echo "no tests in images/javascript/tests"
+        return 1
+    fi
+    node --test "${files[@]}"
+}
+
+main

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs a command as a member of Docker's group: scripts/with-docker.sh COMMAND...
+# A login that is older than its membership does not have it yet, and could not open the socket.
+set -euo pipefail
+
+socket=/var/run/docker.sock
+case "${DOCKER_HOST:-}" in
+unix://*) socket=${DOCKER_HOST#unix://} ;;
+esac
+
+if [ -S "$socket" ] && [ ! -w "$socket" ]; then
+    group=$(stat -L -c %G "$socket")
+    if command -v sg >/dev/null && getent group "$group" | cut -d: -f4 | tr ',' '\n' | grep -qx "$(id -un)"; then
+        exec sg "$group" -c "$(printf '%q ' "$@")"
+    fi
+    echo "$0: $socket is not open to $(id -un); see scripts/setup.sh" >&2
+fi
+exec "$@"
