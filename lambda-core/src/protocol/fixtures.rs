@@ -193,7 +193,7 @@ async fn the_host_keeps_to_the_exchanges() {
         let (language, messages) = read(&path);
         let (init, log_stream) =
             init_request(language, messages.iter().find(|m| m.from_host).unwrap());
-        let (host, sandbox) = tokio::io::duplex(64);
+        let (host, sandbox) = tokio::io::duplex(1024);
         let sandbox = tokio::spawn(play(sandbox, read(&path).1));
         let mut session = Session::new(host, log_stream);
         session.wait_for_init().await.unwrap();
