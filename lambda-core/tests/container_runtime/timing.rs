@@ -31,9 +31,7 @@ async fn time(name: &str) {
             create.push(started.elapsed());
             let running = crate::support::Running { sandbox };
             let started = Instant::now();
-            running
-                .initialize(&config, code, &Default::default())
-                .await;
+            running.initialize(&config, code, &Default::default()).await;
             running.call("{}").await;
             init.push(started.elapsed());
             for _ in 0..500 {
