@@ -35,9 +35,10 @@ const GRACE: Duration = Duration::from_millis(100);
 
 impl ContainerRuntime {
     pub(crate) async fn create(&self, request: CreateSandbox) -> Result<Arc<ContainerSandbox>> {
+        let image = self.admit(request.language, request.image.as_deref(), &request.network)?;
         let attempt = Attempt {
             language: request.language,
-            image: self.admit(&request)?.to_owned(),
+            image: image.to_owned(),
             image_is_requested: request.image.is_some(),
             network: request.network.clone(),
             oci_runtime: self.0.backend.oci_runtime.clone(),

@@ -73,6 +73,9 @@ impl Attempt {
                 ),
             )
             .hint("Make it with `docker network create`, or use another one.")
+        } else if message.contains("range of cpus") {
+            Error::invalid(OPERATION, "`cpus` is more than this machine has.")
+                .hint("Lower the function's `cpus`.")
         } else if message.contains("executable file not found") || message.contains("\"sh\"") {
             self.unusable_image(format!("The image {image:?} has no `sh`."))
         } else {

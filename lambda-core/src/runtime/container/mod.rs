@@ -29,6 +29,7 @@ mod strays;
 mod template;
 mod user;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,8 +37,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::OnceCell;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Language, RuntimeName};
-use crate::runtime::{CreateSandbox, RuntimeCapability};
+use crate::model::{FunctionConfig, Language, RuntimeName};
+use crate::runtime::RuntimeCapability;
 
 use engine::Engine;
 pub use options::ContainerOptions;
@@ -109,39 +110,50 @@ impl ContainerRuntime {
         }
     }
 
+    pub(crate) fn accepts(&self, config: &FunctionConfig) -> Result<()> {
+        self.admit(config.language, config.image.as_deref(), &config.network)
+            .map(|_| ())
+    }
+
     /// Checks that the operator allows what is requested, and returns the image.
-    fn admit<'a>(&'a self, request: &'a CreateSandbox) -> Result<&'a str> {
-        const OPERATION: &str = "sandbox_create";
+    fn admit<'a>(
+        &'a self,
+        language: Language,
+        image: Option<&'a str>,
+        network: &str,
+    ) -> Result<&'a str> {
+        const OPERATION: &str = "runtime_accepts";
         let Shared {
             backend, options, ..
         } = &*self.0;
-        if request.network != "none" {
+        if network != "none" {
             if !backend.capability.network {
                 return Err(Error::invalid(
                     OPERATION,
-                    format!("The runtime `{}` offers no network.", backend.name),
+                    format!(
+                        "`network` has to be `none` in the runtime `{}`.",
+                        backend.name
+                    ),
                 )
-                .hint("Set the function's `network` to `none`, or its `runtime` to `docker`."));
+                .hint("Set `network` to `none`, or `runtime` to `docker`."));
             }
-            if !options.allowed_networks.contains(&request.network) {
+            if !options.allowed_networks.contains(network) {
                 return Err(Error::invalid(
                     OPERATION,
-                    format!("The network {:?} is not allowed.", request.network),
+                    format!("`network` is {network:?}, which is not allowed."),
                 )
-                .hint("The operator lists the networks that functions may use; use one of them, or `none`."));
+                .hint(allowed("networks", &options.allowed_networks, "none")));
             }
         }
-        let default = options.default_image(request.language);
-        match request.image.as_deref() {
+        let default = options.default_image(language);
+        match image {
             None => Ok(default),
             Some(image) if image == default || options.allowed_images.contains(image) => Ok(image),
             Some(image) => Err(Error::invalid(
                 OPERATION,
-                format!("The image {image:?} is not allowed."),
+                format!("`image` is {image:?}, which is not allowed."),
             )
-            .hint(
-                "The operator lists the images that functions may use; use one of them, or none.",
-            )),
+            .hint(allowed("images", &options.allowed_images, default))),
         }
     }
 
@@ -159,6 +171,13 @@ impl ContainerRuntime {
             .await?;
         Ok(path)
     }
+}
+
+fn allowed(what: &str, listed: &BTreeSet<String>, default: &str) -> String {
+    let listed: Vec<_> = std::iter::once(default)
+        .chain(listed.iter().map(String::as_str))
+        .collect();
+    format!("The operator allows these {what}: {}.", listed.join(", "))
 }
 
 /// Makes the data directory if it is missing. Its name has to be the same for Docker, so
@@ -207,6 +226,10 @@ macro_rules! delegate_runtime {
 
             fn capability(&self) -> crate::runtime::RuntimeCapability {
                 self.0.capability()
+            }
+
+            fn accepts(&self, config: &crate::model::FunctionConfig) -> crate::error::Result<()> {
+                self.0.accepts(config)
             }
 
             async fn check(&self, thorough: bool) -> Vec<crate::runtime::Finding> {

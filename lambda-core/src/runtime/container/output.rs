@@ -190,18 +190,17 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_written_before_the_end_is_there_at_the_end() {
-        let (pipes, mut stdout, mut stderr) = pipes();
+        let (pipes, stdout, mut stderr) = pipes();
         for round in 0..100 {
             let output = OutputCapture::new();
             let (out, err) = (vec![b'o'; 700_000], vec![b'e'; round]);
             pipes
                 .read_during(&output, async {
-                    stdout = tokio::task::spawn_blocking(move || {
-                        stdout.write_all(&out).unwrap();
-                        stdout
-                    })
-                    .await
-                    .unwrap();
+                    let mut stdout = stdout.try_clone().unwrap();
+                    tokio::task::spawn_blocking(move || stdout.write_all(&out))
+                        .await
+                        .unwrap()
+                        .unwrap();
                     stderr.write_all(&err).unwrap();
                 })
                 .await;

@@ -159,6 +159,8 @@ fn environment() -> Vec<String> {
         "LAMBDA_API_SOCKET=/run/lambda/api.sock",
         "LAMBDA_TASK_ROOT=/var/task",
         "LAMBDA_RUNTIME_DIR=/var/runtime",
+        // In a process namespace of its own the bootstrap can kill all that a script left.
+        "LAMBDA_KILL_STRAYS=1",
         "HOME=/tmp",
         "TMPDIR=/tmp",
         "LANG=C.UTF-8",
