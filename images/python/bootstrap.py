@@ -323,7 +323,9 @@ def preload(connection):
 
 
 def main():
-    connection = Connection(os.environ.get("LAMBDA_API_SOCKET", "/run/lambda/api.sock"))
+    connection = Connection(os.environ.pop("LAMBDA_API_SOCKET", "/run/lambda/api.sock"))
+    # Set where all processes that this one may signal are the function's.
+    may_kill_all = os.environ.pop("LAMBDA_KILL_STRAYS", "") == "1"
     connection.send(GET_INIT)
     # From here on the time is the host's, which may not need this sandbox for minutes.
     prepare_streams()
@@ -345,7 +347,7 @@ def main():
         lambda_loader.unpack(config, body[config_bytes:], task_root)
         body = None
         if config["handler"] is None:
-            runner = lambda_script.Runner(task_root)
+            runner = lambda_script.Runner(task_root, may_kill_all)
         else:
             invoker = Invoker(lambda_loader.load_handler(config["handler"], task_root), config)
     except SystemExit:
