@@ -10,7 +10,6 @@ mod package;
 mod platform;
 mod terminal;
 mod token;
-mod unusable;
 
 use std::process::ExitCode;
 
