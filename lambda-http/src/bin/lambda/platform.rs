@@ -27,7 +27,9 @@ pub(crate) fn runtimes(config: &Config) -> Result<[Arc<dyn Runtime>; 2]> {
     let section = &config.containers;
     options.docker_socket.clone_from(&section.docker_socket);
     options.allowed_images.clone_from(&section.allowed_images);
-    options.allowed_networks.clone_from(&section.allowed_networks);
+    options
+        .allowed_networks
+        .clone_from(&section.allowed_networks);
     for (target, value) in [
         (&mut options.python_image, &section.python_image),
         (&mut options.javascript_image, &section.javascript_image),
