@@ -10,6 +10,7 @@ mod package;
 mod platform;
 mod terminal;
 mod token;
+mod unusable;
 
 use std::process::ExitCode;
 

@@ -19,7 +19,7 @@ struct Report {
 pub(crate) async fn run(cli: &Cli, args: &DoctorArgs) -> Result<ExitCode> {
     let config = Config::load(cli.data_dir.as_deref(), &args.config)?;
     let mut reports = Vec::new();
-    for runtime in platform::runtimes(&config)? {
+    for runtime in platform::runtimes(&config) {
         let name = runtime.name().to_string();
         if !cli.json {
             terminal::note(&format!("Checking {name}; this starts a sandbox ..."))?;

@@ -31,7 +31,7 @@ pub(crate) async fn run(cli: &Cli, args: &ServeArgs) -> Result<ExitCode> {
     // Before anything is started: a second server on the same port should change nothing.
     let listener = listen(config.listen_address()?).await?;
     let stop = stop_signal()?;
-    let runtimes = platform::runtimes(&config)?;
+    let runtimes = platform::runtimes(&config);
     let running = platform::start(&config, &runtimes).await?;
 
     let served = async {
