@@ -177,6 +177,19 @@ impl Error {
         self
     }
 
+    /// The same error for another one who asked; the internal cause stays with this one.
+    #[must_use]
+    pub fn for_another(&self) -> Self {
+        Self {
+            kind: self.kind,
+            operation: self.operation,
+            message: self.message.clone(),
+            hint: self.hint.clone(),
+            retry_after: self.retry_after,
+            source: None,
+        }
+    }
+
     /// What went wrong.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -8,8 +8,10 @@
 //! | `docker` | yes | the Docker and gVisor runtimes |
 //! | `conformance` | no | the suites that every `Runtime`, `Store` and `Executor` must pass, and a fake runtime |
 
+mod archive;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod data_dir;
 mod error;
 pub mod executor;
 pub mod model;

@@ -1,1 +1,91 @@
-//! code
+//! Gets a version's code to where a sandbox finds it: small packages are sent, large ones
+//! are unpacked once and mounted.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
+
+use crate::archive;
+use crate::error::{Error, Result};
+use crate::model::limits::SENT_PACKAGE_BYTES_MAX;
+use crate::model::{CodeFormat, CodeRef, Function};
+use crate::store::Store;
+
+/// Code packages of this platform.
+#[derive(Debug)]
+pub(super) struct Code {
+    store: Arc<dyn Store>,
+    /// Where packages are unpacked: by digest, so that each is unpacked once.
+    directory: PathBuf,
+    /// One at a time: unpacking 250 MB twice for a herd of callers would be worse.
+    unpacking: Mutex<()>,
+}
+
+impl Code {
+    pub(super) fn new(store: Arc<dyn Store>, directory: PathBuf) -> Self {
+        Self {
+            store,
+            directory,
+            unpacking: Mutex::new(()),
+        }
+    }
+
+    /// The code to send to a sandbox; none where it is mounted.
+    pub(super) async fn to_send(&self, function: &Function) -> Result<Option<(CodeFormat, Bytes)>> {
+        let package = package(function)?;
+        if is_mounted(package) {
+            return Ok(None);
+        }
+        let bytes = self.store.package_get(package.digest).await?;
+        Ok(Some((package.format, bytes)))
+    }
+
+    /// The directory to mount into a sandbox; none where the code is sent.
+    pub(super) async fn to_mount(&self, function: &Function) -> Result<Option<PathBuf>> {
+        let package = package(function)?;
+        if !is_mounted(package) {
+            return Ok(None);
+        }
+        let target = self.directory.join(package.digest.to_string());
+        if target.is_dir() {
+            return Ok(Some(target));
+        }
+        let _one = self.unpacking.lock().await;
+        if target.is_dir() {
+            return Ok(Some(target));
+        }
+        let bytes = self.store.package_get(package.digest).await?;
+        let partial = self.directory.join(format!("{}.partial", package.digest));
+        let ready = target.clone();
+        tokio::task::spawn_blocking(move || {
+            // What a cancelled or failed attempt left.
+            let _ = std::fs::remove_dir_all(&partial);
+            std::fs::create_dir_all(&partial).map_err(unusable)?;
+            archive::unpack(&bytes, &partial)?;
+            // A directory with this name is complete.
+            std::fs::rename(&partial, &ready).map_err(unusable)
+        })
+        .await
+        .map_err(|error| {
+            Error::internal("code_mount", "Unpacking a code package failed.").source(error)
+        })??;
+        Ok(Some(target))
+    }
+}
+
+fn unusable(error: std::io::Error) -> Error {
+    Error::internal("code_mount", "The data directory cannot be written to.").source(error)
+}
+
+fn is_mounted(package: &CodeRef) -> bool {
+    package.format == CodeFormat::Zip && package.size_bytes > SENT_PACKAGE_BYTES_MAX as u64
+}
+
+fn package(function: &Function) -> Result<&CodeRef> {
+    function
+        .code
+        .first()
+        .ok_or_else(|| Error::internal("code_get", "A version has no code."))
+}

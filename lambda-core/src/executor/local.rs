@@ -1,7 +1,311 @@
-//! Local.
-/// x
+//! The executor that runs functions on this machine.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::code::Code;
+use super::functions::Functions;
+use super::run::Run;
+use super::{ExecuteRequest, Executor, Invocation, InvocationDriver};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
+use crate::model::{
+    Function, FunctionId, FunctionSelector, InvocationRecord, OwnerId, Payload, RuntimeName,
+};
+use crate::pool::{Pool, PoolOptions};
+use crate::recorder::Recorder;
+use crate::runtime::{CreateSandbox, Runtime};
+use crate::store::Store;
+
+/// How long removing the last sandboxes may take once all invocations have ended.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs functions on this machine's pool. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LocalExecutor(Arc<Shared>);
+
 #[derive(Debug)]
-pub struct LocalExecutor;
-/// x
+struct Shared {
+    owner: OwnerId,
+    functions: Functions,
+    code: Code,
+    runtimes: HashMap<RuntimeName, Arc<dyn Runtime>>,
+    pool: Pool,
+    recorder: Recorder,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+    kill: CancellationToken,
+}
+
+/// What a [`LocalExecutor`] is made of.
 #[derive(Debug)]
-pub struct LocalExecutorParts;
+#[non_exhaustive]
+pub struct LocalExecutorParts {
+    /// Who its sandboxes belong to.
+    pub owner: OwnerId,
+    /// Where functions and code come from.
+    pub store: Arc<dyn Store>,
+    /// Where they run.
+    pub runtimes: Vec<Arc<dyn Runtime>>,
+    /// Bounds of the pool.
+    pub pool: PoolOptions,
+    /// Where invocations are recorded.
+    pub recorder: Recorder,
+    /// An empty directory of its own, for unpacked code.
+    pub code_directory: PathBuf,
+}
+
+impl LocalExecutorParts {
+    /// All parts, with the pool's default bounds.
+    #[must_use]
+    pub fn new(
+        owner: OwnerId,
+        store: Arc<dyn Store>,
+        runtimes: Vec<Arc<dyn Runtime>>,
+        recorder: Recorder,
+        code_directory: PathBuf,
+    ) -> Self {
+        Self {
+            owner,
+            store,
+            runtimes,
+            pool: PoolOptions::default(),
+            recorder,
+            code_directory,
+        }
+    }
+}
+
+impl LocalExecutor {
+    /// Starts on the current tokio runtime.
+    #[must_use]
+    pub fn new(parts: LocalExecutorParts) -> Self {
+        let mut runtimes = HashMap::new();
+        for runtime in parts.runtimes {
+            runtimes.entry(runtime.name()).or_insert(runtime);
+        }
+        Self(Arc::new(Shared {
+            owner: parts.owner,
+            functions: Functions::new(Arc::clone(&parts.store)),
+            code: Code::new(parts.store, parts.code_directory),
+            pool: Pool::new(parts.pool, runtimes.clone()),
+            runtimes,
+            recorder: parts.recorder,
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            kill: CancellationToken::new(),
+        }))
+    }
+
+    /// The pool.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.0.pool
+    }
+}
+
+#[async_trait]
+impl Executor for LocalExecutor {
+    async fn start(&self, request: ExecuteRequest) -> Result<Invocation> {
+        let started = Instant::now();
+        let started_at = Timestamp::now();
+        let shared = &self.0;
+        if shared.closing.is_cancelled() {
+            return Err(closed());
+        }
+        let function = shared
+            .functions
+            .get(&FunctionSelector {
+                namespace: request.namespace,
+                function: request.function,
+                qualifier: request.qualifier,
+            })
+            .await?;
+        let run = Run {
+            request_id: request.request_id,
+            runtime: shared.choose_runtime(&function, request.runtime)?,
+            payload: payload(&function, request.payload)?,
+            timeout: timeout(&function, request.timeout)?,
+            trace_id: request.trace_id,
+            started,
+            started_at,
+            kill: shared.kill.clone(),
+            function,
+        };
+        let (invocation, driver) = Invocation::new(run.request_id);
+        // A task of its own: whoever asked may go away, the run goes on.
+        let shared = Arc::clone(shared);
+        let tasks = shared.tasks.clone();
+        tasks.spawn(async move { shared.run(run, driver).await });
+        Ok(invocation)
+    }
+
+    fn function_changed(&self, function: FunctionId, current: Option<u32>) {
+        self.0.functions.changed();
+        self.0.pool.function_changed(function, current);
+    }
+
+    async fn close(&self, deadline: Duration) {
+        let shared = &self.0;
+        shared.closing.cancel();
+        shared.tasks.close();
+        if tokio::time::timeout(deadline, shared.tasks.wait())
+            .await
+            .is_err()
+        {
+            shared.kill.cancel();
+            // A killed run ends once its sandbox is dead; Docker may hang.
+            let _ = tokio::time::timeout(REMOVAL_TIMEOUT, shared.tasks.wait()).await;
+        }
+        if tokio::time::timeout(REMOVAL_TIMEOUT, shared.pool.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!(left = ?shared.pool.stats(), "sandboxes are left; the next start removes them");
+        }
+    }
+}
+
+impl Shared {
+    async fn run(&self, run: Run, driver: InvocationDriver) {
+        let result = async {
+            let mut create = CreateSandbox::for_function(self.owner, &run.function);
+            create.code_directory = self.code.to_mount(&run.function).await?;
+            run.execute(&self.pool, &self.code, create, &driver).await
+        }
+        .await;
+        if let Ok(outcome) = &result {
+            let namespace = run.function.namespace.clone();
+            // Before the caller hears of it: what was answered is never lost.
+            self.recorder
+                .record(InvocationRecord::new(namespace, run.started_at, outcome));
+        }
+        driver.finish(result);
+    }
+
+    fn choose_runtime(
+        &self,
+        function: &Function,
+        asked: Option<RuntimeName>,
+    ) -> Result<RuntimeName> {
+        let own = &function.config.runtime;
+        let name = asked.unwrap_or_else(|| own.clone());
+        let runtime = self.runtimes.get(&name).ok_or_else(|| {
+            let mut known: Vec<_> = self.runtimes.keys().map(RuntimeName::as_str).collect();
+            known.sort_unstable();
+            Error::new(
+                ErrorKind::RuntimeUnavailable,
+                "execute",
+                format!("The runtime `{name}` is not there."),
+            )
+            .hint(format!("This platform has: {}.", known.join(", ")))
+        })?;
+        if name != *own {
+            let weaker = self
+                .runtimes
+                .get(own)
+                .is_some_and(|own| own.capability().untrusted_tenants)
+                && !runtime.capability().untrusted_tenants;
+            if weaker {
+                return Err(Error::invalid(
+                    "execute",
+                    format!("The function runs in `{own}`; an execution cannot choose the weaker `{name}`."),
+                )
+                .hint("Leave the choice out, or change the function's runtime."));
+            }
+            runtime.accepts(&function.config)?;
+        }
+        Ok(name)
+    }
+}
+
+fn timeout(function: &Function, asked: Option<Duration>) -> Result<Duration> {
+    let own = function.config.timeout;
+    match asked {
+        None => Ok(own),
+        Some(asked) if asked.is_zero() || asked > own => Err(Error::invalid(
+            "execute",
+            format!(
+                "`timeout_ms` of an execution is 1 to the function's own {} milliseconds.",
+                own.as_millis()
+            ),
+        )
+        .hint("To allow more, update the function's `timeout_ms`.")),
+        Some(asked) => Ok(asked),
+    }
+}
+
+/// The bytes that go into the sandbox.
+fn payload(function: &Function, payload: Payload) -> Result<Bytes> {
+    let is_handler = function.config.handler.is_some();
+    match payload {
+        Payload::Empty if is_handler => Ok(Bytes::from_static(b"{}")),
+        Payload::Empty => Ok(Bytes::from_static(b"[]")),
+        Payload::Args(_) if is_handler => Err(Error::invalid(
+            "execute",
+            "The function has a handler: it takes an `event`, not `args`.",
+        )
+        .hint("Send `event` with any JSON value.")),
+        Payload::Event(_) if !is_handler => Err(Error::invalid(
+            "execute",
+            "The function is a script: it takes `args`, not an `event`.",
+        )
+        .hint("Send `args` with a list of strings, or give the function a `handler`.")),
+        Payload::Args(args) => args_payload(&args),
+        Payload::Event(event) => {
+            if event.len() > EVENT_BYTES_MAX {
+                return Err(Error::new(
+                    ErrorKind::PayloadTooLarge,
+                    "execute",
+                    format!(
+                        "The event has {} bytes; at most {EVENT_BYTES_MAX} are taken.",
+                        event.len()
+                    ),
+                )
+                .hint("Store the data elsewhere and send a reference to it."));
+            }
+            serde_json::from_slice::<serde::de::IgnoredAny>(&event).map_err(|error| {
+                Error::new(
+                    ErrorKind::InvalidRequestContent,
+                    "execute",
+                    format!("The event is not JSON: {error}."),
+                )
+            })?;
+            Ok(event)
+        }
+    }
+}
+
+fn args_payload(args: &[String]) -> Result<Bytes> {
+    let bytes: usize = args.iter().map(|arg| arg.len() + 1).sum();
+    if args.len() > ARGS_MAX || bytes > ARGS_BYTES_MAX {
+        return Err(Error::new(
+            ErrorKind::PayloadTooLarge,
+            "execute",
+            format!("`args` are at most {ARGS_MAX} strings of {ARGS_BYTES_MAX} bytes together."),
+        ));
+    }
+    if args.iter().any(|arg| arg.contains('\0')) {
+        return Err(Error::invalid("execute", "An arg has a NUL character."));
+    }
+    let json = serde_json::to_vec(args)
+        .map_err(|error| Error::internal("execute", "The args cannot be encoded.").source(error))?;
+    Ok(json.into())
+}
+
+fn closed() -> Error {
+    Error::new(
+        ErrorKind::Closed,
+        "execute",
+        "The platform is shutting down.",
+    )
+    .hint("Try again once it is up.")
+}

@@ -4,9 +4,11 @@
 //! `conformance::executor` (feature `conformance`).
 
 mod code;
+mod functions;
 mod local;
 mod outcome;
 mod output;
+mod run;
 
 use std::fmt;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::model::{
-    FunctionRef, FunctionSelector, Namespace, Outcome, Payload, Qualifier, RequestId, RuntimeName,
+    FunctionId, FunctionRef, Namespace, Outcome, Payload, Qualifier, RequestId, RuntimeName,
 };
 
 pub use local::{LocalExecutor, LocalExecutorParts};
@@ -37,8 +39,9 @@ pub trait Executor: fmt::Debug + Send + Sync + 'static {
     /// function has not run then, and a retry is safe.
     async fn start(&self, request: ExecuteRequest) -> Result<Invocation>;
 
-    /// Tells that a function has changed or is gone: what was kept ready for it is let go.
-    async fn function_changed(&self, selector: &FunctionSelector);
+    /// Tells that a function has a new current version, or is gone (none): what was kept
+    /// ready of others is let go, and the next request sees the change.
+    fn function_changed(&self, function: FunctionId, current: Option<u32>);
 
     /// Stops taking requests, waits for the running ones until `deadline` has passed, kills
     /// the rest, and removes every sandbox.

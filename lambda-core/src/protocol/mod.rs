@@ -2,6 +2,9 @@
 
 mod decode;
 mod encode;
+#[cfg(test)]
+mod fixtures;
 mod session;
 
+pub(crate) use encode::function_arn;
 pub use session::Session;

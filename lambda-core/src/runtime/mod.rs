@@ -3,9 +3,20 @@
 //! Prove your own [`Runtime`] with `conformance::runtime` (feature `conformance`).
 
 #[cfg(feature = "docker")]
-pub mod docker;
+mod container;
+#[cfg(feature = "docker")]
+mod docker;
 #[cfg(feature = "conformance")]
 pub mod fake;
+#[cfg(feature = "docker")]
+mod gvisor;
+
+#[cfg(feature = "docker")]
+pub use container::ContainerOptions;
+#[cfg(feature = "docker")]
+pub use docker::DockerRuntime;
+#[cfg(feature = "docker")]
+pub use gvisor::GvisorRuntime;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,8 +29,8 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::executor::OutputCapture;
 use crate::model::{
-    CodeFormat, Function, FunctionError, Language, OwnerId, RequestId, RuntimeName, SandboxId,
-    Termination,
+    CodeFormat, Function, FunctionConfig, FunctionError, Language, OwnerId, RequestId, RuntimeName,
+    SandboxId, Termination,
 };
 
 /// A sandbox back end.
@@ -38,6 +49,13 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// and processes are enforced (seconds); without it only what costs a few milliseconds
     /// is looked at.
     async fn check(&self, thorough: bool) -> Vec<Finding>;
+
+    /// Whether it can run functions configured like this at all: image and network are
+    /// listed, and it offers a network where one is named. Looks at no outside thing.
+    ///
+    /// # Errors
+    /// `InvalidParameter`, naming the field and what is allowed.
+    fn accepts(&self, config: &FunctionConfig) -> Result<()>;
 
     /// Creates a sandbox: language booted, our bootstrap connected and waiting for code.
     ///

@@ -3,23 +3,29 @@
 //! [`Store`] is the contract; [`MemoryStore`] is its reference implementation. Prove your
 //! own with `conformance::store` (feature `conformance`).
 
+mod cursor;
 mod memory;
 mod percentile;
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{
     CodeRef, Function, FunctionConfig, FunctionId, FunctionName, FunctionSelector,
     InvocationRecord, InvocationSummary, Namespace, PackageDigest, Page, RevisionId, Token,
-    TokenDigest, TokenId,
+    TokenDigest, TokenId, limits,
 };
 
+pub use cursor::{FunctionCursor, InvocationCursor};
 pub use memory::MemoryStore;
+
+/// How long a package that no version refers to stays, counted from its last put: time for
+/// a caller to put it and then to create the function that refers to it.
+pub const PACKAGE_GRACE: Duration = Duration::from_secs(60 * 60);
 
 /// A database of the platform.
 ///
@@ -28,6 +34,9 @@ pub use memory::MemoryStore;
 /// the change either made in full or not at all. All methods may be called at once from many
 /// tasks.
 ///
+/// Points in time and durations are kept to the microsecond; what is finer is cut off. Text
+/// is kept byte for byte, NUL included, or refused with `InvalidParameter`.
+///
 /// # Errors
 /// `StoreUnavailable` (retryable) where the database cannot be reached or refuses to work;
 /// otherwise the kinds that each method names. Messages carry no SQL and no paths.
@@ -35,7 +44,11 @@ pub use memory::MemoryStore;
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Keeps a code package under its digest. Idempotent.
     ///
-    /// A package that no version refers to may be removed one hour after it was last put.
+    /// A package that no version refers to may be removed [`PACKAGE_GRACE`] after it was last
+    /// put.
+    ///
+    /// # Errors
+    /// `InvalidParameter` if the digest is not that of the bytes.
     async fn package_put(&self, request: PutPackage) -> Result<()>;
 
     /// The bytes of a code package, verified against their digest.
@@ -47,26 +60,34 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Creates a function, its version 1, and the alias `current` that points at it.
     ///
     /// # Errors
-    /// `Conflict` if the name is taken in the namespace; `NotFound` if a package is not there.
+    /// `Conflict` if the name is taken in the namespace; `NotFound` if a package is not there;
+    /// `InvalidParameter` if a package has another size.
     async fn function_create(&self, request: CreateFunction) -> Result<Function>;
 
     /// The function at the version that is asked for.
+    ///
+    /// A version never changes: read by number it is what creating it returned, revision
+    /// included. Only the name is always the one that the function has now.
     ///
     /// # Errors
     /// `NotFound`, also for a deleted function, by name, by id and at any version.
     async fn function_get(&self, selector: &FunctionSelector) -> Result<Function>;
 
-    /// Functions at their current versions, newest first (by creation).
+    /// Functions at their current versions, newest first (by creation: by id).
+    ///
+    /// Following the cursors shows every function that was there all the while exactly once.
     ///
     /// # Errors
-    /// `InvalidParameter` if the cursor is not one that this method gave.
+    /// `InvalidParameter` if the limit is out of range or the cursor is not one that this
+    /// method gave.
     async fn function_list(&self, request: ListFunctions) -> Result<Page<Function>>;
 
     /// Appends an immutable version and moves `current` to it.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` if the new name is taken; `PreconditionFailed` if the
-    /// function's revision is no longer the expected one.
+    /// `NotFound`, also for a package; `PreconditionFailed` if the revision of the current
+    /// version is no longer the expected one; `Conflict` if the new name is taken;
+    /// `InvalidParameter` if a package has another size.
     async fn function_update(&self, request: UpdateFunction) -> Result<Function>;
 
     /// Deletes a function with all its versions and frees its name. Records of its
@@ -77,16 +98,23 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn function_delete(&self, namespace: &Namespace, id: FunctionId) -> Result<()>;
 
     /// Keeps records of invocations. Idempotent by request id: a record whose id is there
-    /// already changes nothing. All or none of the batch.
+    /// already changes nothing, and of two in one batch the first is kept. All or none of the
+    /// batch. Functions need not exist (any more). Microseconds over `i64::MAX` are kept as
+    /// that.
     async fn invocation_append(&self, records: &[InvocationRecord]) -> Result<()>;
 
     /// Records, newest first (by start, then by request id).
     ///
+    /// Following the cursors shows every record that was there at the start exactly once.
+    ///
     /// # Errors
-    /// `InvalidParameter` if the cursor is not one that this method gave.
+    /// `InvalidParameter` if the limit is out of range or the cursor is not one that this
+    /// method gave.
     async fn invocation_list(&self, request: ListInvocations) -> Result<Page<InvocationRecord>>;
 
-    /// Counts and durations over all records of a namespace.
+    /// Counts and durations over all records of a namespace, at one point in time.
+    ///
+    /// Percentiles are by nearest rank. Functions with equally many calls: the older first.
     async fn invocation_summary(&self, namespace: &Namespace) -> Result<InvocationSummary>;
 
     /// Keeps a token.
@@ -115,7 +143,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 }
 
 /// See [`Store::package_put`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct PutPackage {
     /// The SHA-256 of `bytes`.
@@ -132,6 +160,13 @@ impl PutPackage {
             digest: PackageDigest::of(&bytes),
             bytes,
         }
+    }
+}
+
+impl fmt::Debug for PutPackage {
+    // Code may hold secrets and may be 50 MB.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PutPackage({}, {} bytes)", self.digest, self.bytes.len())
     }
 }
 
@@ -206,7 +241,7 @@ impl UpdateFunction {
 pub struct ListFunctions {
     /// Whose functions.
     pub namespace: Namespace,
-    /// At most this many.
+    /// At most this many: 1 to [`limits::PAGE_MAX`].
     pub limit: u32,
     /// [`Page::next`] of the page before.
     pub cursor: Option<String>,
@@ -222,6 +257,19 @@ impl ListFunctions {
             cursor: None,
         }
     }
+
+    /// Checks the limit and reads the cursor: the page starts after it.
+    ///
+    /// # Errors
+    /// `InvalidParameter`.
+    pub fn after(&self) -> Result<Option<FunctionCursor>> {
+        const OPERATION: &str = "function_list";
+        check_limit(OPERATION, self.limit)?;
+        let cursor = self.cursor.as_deref();
+        cursor
+            .map(|text| FunctionCursor::parse(OPERATION, text))
+            .transpose()
+    }
 }
 
 /// See [`Store::invocation_list`].
@@ -232,7 +280,7 @@ pub struct ListInvocations {
     pub namespace: Namespace,
     /// Only those of this function.
     pub function: Option<FunctionId>,
-    /// At most this many.
+    /// At most this many: 1 to [`limits::PAGE_MAX`].
     pub limit: u32,
     /// [`Page::next`] of the page before.
     pub cursor: Option<String>,
@@ -249,7 +297,26 @@ impl ListInvocations {
             cursor: None,
         }
     }
+    /// Checks the limit and reads the cursor: the page starts after it.
+    ///
+    /// # Errors
+    /// `InvalidParameter`.
+    pub fn after(&self) -> Result<Option<InvocationCursor>> {
+        const OPERATION: &str = "invocation_list";
+        check_limit(OPERATION, self.limit)?;
+        let cursor = self.cursor.as_deref();
+        cursor
+            .map(|text| InvocationCursor::parse(OPERATION, text))
+            .transpose()
+    }
 }
 
-/// Durations of `records` by key, summed up: what a store without roll-ups does.
-pub(crate) type Grouped<K> = BTreeMap<K, percentile::Samples>;
+fn check_limit(operation: &'static str, limit: u32) -> Result<()> {
+    if (1..=limits::PAGE_MAX).contains(&limit) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        operation,
+        format!("`limit` is 1 to {}.", limits::PAGE_MAX),
+    ))
+}

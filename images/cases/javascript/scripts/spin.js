@@ -1,0 +1,3 @@
+// Burns CPU for ever.
+console.log('spinning');
+for (;;);

@@ -1,0 +1,5 @@
+// Burns CPU for ever.
+export const handler = async () => {
+  console.log('spinning');
+  for (;;);
+};

@@ -1,0 +1,5 @@
+"""Burns CPU for ever."""
+
+print("spinning")
+while True:
+    pass

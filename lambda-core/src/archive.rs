@@ -1,0 +1,204 @@
+//! Zip archives from strangers: checked before they are stored, and unpacked for sandboxes.
+
+use std::collections::HashSet;
+use std::io::{Cursor, Read, Write as _};
+use std::path::{Component, Path};
+
+use zip::ZipArchive;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::limits::{UNZIPPED_BYTES_MAX, ZIP_BYTES_MAX, ZIP_ENTRIES_MAX};
+
+/// Checks that an archive holds regular files and directories only, none of them outside of
+/// its root, within the bounds on bytes and entries. Bytes are counted while they are
+/// inflated; what the archive says of itself is not believed.
+///
+/// # Errors
+/// `InvalidZipFile`, naming the entry; `PayloadTooLarge`.
+pub(crate) fn check(bytes: &[u8]) -> Result<()> {
+    walk(bytes, |_, entry| {
+        std::io::copy(entry, &mut std::io::sink()).map_err(|error| damaged().source(error))
+    })
+}
+
+/// Unpacks an archive that [`check`] accepted into `root`, which is empty.
+///
+/// # Errors
+/// As [`check`]; `Internal` if `root` cannot be written to.
+pub(crate) fn unpack(bytes: &[u8], root: &Path) -> Result<()> {
+    let unwritable = |error: std::io::Error| {
+        Error::internal("archive_unpack", "A code package cannot be unpacked.").source(error)
+    };
+    walk(bytes, |path, entry| {
+        let target = root.join(path);
+        if let Some(parent) = target.parent() {
+            std::fs::create_dir_all(parent).map_err(unwritable)?;
+        }
+        let mut file = std::fs::File::create_new(&target).map_err(unwritable)?;
+        let mut buffer = vec![0; 64 * 1024];
+        let mut written = 0;
+        loop {
+            let read = entry
+                .read(&mut buffer)
+                .map_err(|error| damaged().source(error))?;
+            if read == 0 {
+                return Ok(written);
+            }
+            file.write_all(&buffer[..read]).map_err(unwritable)?;
+            written += read as u64;
+        }
+    })
+}
+
+/// Calls `visit` for each file; it reads the entry to its end and returns its size.
+fn walk(bytes: &[u8], mut visit: impl FnMut(&Path, &mut dyn Read) -> Result<u64>) -> Result<()> {
+    if bytes.len() > ZIP_BYTES_MAX {
+        return Err(too_large("The zip archive is over 50 MiB."));
+    }
+    let mut archive =
+        ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged().source(error))?;
+    if archive.is_empty() {
+        return Err(invalid("The zip archive is empty.".to_owned()));
+    }
+    if archive.len() > ZIP_ENTRIES_MAX {
+        return Err(too_large("The zip archive has more than 10,000 entries."));
+    }
+    let mut left = UNZIPPED_BYTES_MAX;
+    let mut files = HashSet::new();
+    let mut directories = HashSet::new();
+    for index in 0..archive.len() {
+        let mut entry = archive
+            .by_index(index)
+            .map_err(|error| damaged().source(error))?;
+        let name = entry
+            .name()
+            .map_err(|error| damaged().source(error))?
+            .into_owned();
+        let path = Path::new(&name);
+        let inside = path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        if !inside || name.contains(['\\', '\0']) || name.len() > 1_024 {
+            return Err(invalid(format!(
+                "The zip archive has an entry named {name:?}, outside of its root."
+            )));
+        }
+        // The upper 4 bits are the file's type; 0 where the archive was not made on Unix.
+        let file_type = entry.unix_mode().map_or(0, |mode| mode & 0o170_000);
+        if entry.is_dir() {
+            continue;
+        }
+        if !matches!(file_type, 0 | 0o100_000) {
+            return Err(invalid(format!(
+                "The zip archive has the entry {name:?}, which is neither a file nor a directory."
+            )));
+        }
+        if entry.encrypted() {
+            return Err(invalid(format!(
+                "The zip archive's entry {name:?} is encrypted."
+            )));
+        }
+        let parents: Vec<_> = path.ancestors().skip(1).map(Path::to_owned).collect();
+        if parents.iter().any(|parent| files.contains(parent))
+            || directories.contains(path)
+            || !files.insert(path.to_owned())
+        {
+            return Err(invalid(format!(
+                "The zip archive has two entries for {name:?}."
+            )));
+        }
+        directories.extend(parents);
+        // One byte more than is left, so that a bomb is noticed and not just cut.
+        let size = visit(path, &mut (&mut entry).take(left + 1))?;
+        left = left
+            .checked_sub(size)
+            .ok_or_else(|| too_large("The zip archive's files have more than 250 MiB."))?;
+    }
+    Ok(())
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidZipFile, "archive_check", message)
+        .hint("Pack regular files only, with paths relative to the archive's root.")
+}
+
+fn damaged() -> Error {
+    Error::new(
+        ErrorKind::InvalidZipFile,
+        "archive_check",
+        "The zip archive is damaged, or none, or packed in a way other than stored or deflate.",
+    )
+    .hint("Pack it again, for instance with `zip -r function.zip .`.")
+}
+
+fn too_large(message: &'static str) -> Error {
+    Error::new(ErrorKind::PayloadTooLarge, "archive_check", message)
+        .hint("Leave out what the function does not need.")
+}
+
+#[cfg(test)]
+mod tests {
+    use zip::write::{SimpleFileOptions, ZipWriter};
+
+    use super::*;
+
+    fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, content) in entries {
+            writer
+                .start_file(*name, SimpleFileOptions::default())
+                .unwrap();
+            writer.write_all(content).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    fn kind(bytes: &[u8]) -> Option<ErrorKind> {
+        check(bytes).err().map(|error| error.kind())
+    }
+
+    #[test]
+    fn what_leaves_the_root_or_is_no_file_is_refused() {
+        for name in ["../x", "/etc/passwd", "a/../../x", "a\\..\\x", "a/../b"] {
+            assert_eq!(
+                kind(&archive(&[(name, b"x")])),
+                Some(ErrorKind::InvalidZipFile),
+                "{name}"
+            );
+        }
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        writer
+            .add_symlink("link", "/etc/passwd", SimpleFileOptions::default())
+            .unwrap();
+        assert_eq!(
+            kind(&writer.finish().unwrap().into_inner()),
+            Some(ErrorKind::InvalidZipFile)
+        );
+        assert_eq!(
+            kind(b"PK\x03\x04 not a zip"),
+            Some(ErrorKind::InvalidZipFile)
+        );
+        assert_eq!(kind(&archive(&[])), Some(ErrorKind::InvalidZipFile));
+    }
+
+    #[test]
+    fn a_bomb_is_noticed_while_it_is_inflated() {
+        let zeros = vec![0; 64 * 1024 * 1024];
+        let bomb = archive(&[("a", &zeros), ("b", &zeros), ("c", &zeros), ("d", &zeros)]);
+        assert!(bomb.len() < 1024 * 1024);
+        assert_eq!(kind(&bomb), Some(ErrorKind::PayloadTooLarge));
+    }
+
+    #[test]
+    fn files_are_unpacked_where_they_belong() {
+        let bytes = archive(&[("main.py", b"import m"), ("pkg/m.py", b"")]);
+        check(&bytes).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        unpack(&bytes, root.path()).unwrap();
+        assert_eq!(
+            std::fs::read(root.path().join("main.py")).unwrap(),
+            b"import m"
+        );
+        assert!(root.path().join("pkg/m.py").exists());
+    }
+}

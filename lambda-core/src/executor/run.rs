@@ -1,0 +1,251 @@
+//! One invocation, from the queue to its record.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::InvocationDriver;
+use super::code::Code;
+use super::outcome::Ending;
+use super::output::{LogStream, OutputCapture};
+use crate::error::Result;
+use crate::model::{Function, Outcome, RequestId, RuntimeName, Termination, Timings};
+use crate::pool::{Lease, Pool, PoolKey, PoolRequest};
+use crate::protocol::function_arn;
+use crate::runtime::{CreateSandbox, InitializeSandbox, InvokeSandbox, SandboxReply};
+
+/// Runs longer than this are worth a look at the memory peak, which costs some 10 us;
+/// shorter ones report what was last seen.
+const PEAK_WORTHWHILE: Duration = Duration::from_millis(5);
+
+/// What one invocation needs.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) request_id: RequestId,
+    pub(super) function: Arc<Function>,
+    pub(super) runtime: RuntimeName,
+    pub(super) payload: Bytes,
+    pub(super) timeout: Duration,
+    pub(super) trace_id: Option<String>,
+    pub(super) started: Instant,
+    pub(super) started_at: Timestamp,
+    /// Cancelled when the platform kills what still runs.
+    pub(super) kill: CancellationToken,
+}
+
+/// What ended the wait for a sandbox's reply.
+enum Reply {
+    Sandbox(Result<SandboxReply>),
+    Timeout,
+    Cancelled,
+}
+
+/// What became of the sandbox.
+enum Fate {
+    Reusable,
+    Gone(Option<Termination>),
+}
+
+impl Run {
+    /// Runs the function. An error means that it has not run.
+    pub(super) async fn execute(
+        &self,
+        pool: &Pool,
+        code: &Code,
+        create: CreateSandbox,
+        driver: &InvocationDriver,
+    ) -> Result<Outcome> {
+        let request = PoolRequest::new(
+            PoolKey {
+                namespace: self.function.namespace.clone(),
+                function: self.function.id,
+                version: self.function.version,
+                runtime: self.runtime.clone(),
+            },
+            self.function.config.concurrency,
+            create,
+        );
+        let lease = tokio::select! {
+            biased;
+            lease = pool.acquire(request) => lease?,
+            () = self.cancelled(driver) => return Ok(self.never_started()),
+        };
+        let to_send = if lease.is_initialized() {
+            None
+        } else {
+            Some(code.to_send(&self.function).await?)
+        };
+        Ok(self.in_sandbox(lease, to_send, driver).await)
+    }
+
+    async fn in_sandbox(
+        &self,
+        lease: Lease,
+        to_send: Option<Option<(crate::model::CodeFormat, Bytes)>>,
+        driver: &InvocationDriver,
+    ) -> Outcome {
+        let output = driver.output();
+        let sandbox = Arc::clone(lease.sandbox());
+        let mut timings = Timings {
+            queue: lease.queue(),
+            boot: lease.boot(),
+            ..Timings::default()
+        };
+        // The function's own time begins here: neither queue nor boot is charged to it.
+        let begin = Instant::now();
+        let deadline = begin + self.timeout;
+
+        let mut reply = None;
+        if let Some(code) = to_send {
+            let request = InitializeSandbox::new(Arc::clone(&self.function), code);
+            let init = sandbox.initialize(request, output);
+            let answer = self.until(deadline, driver, init).await;
+            timings.init = begin.elapsed();
+            if !matches!(answer, Reply::Sandbox(Ok(SandboxReply::Ready))) {
+                reply = Some(answer);
+            }
+        }
+        let initialized = reply.is_none();
+        let run_begin = Instant::now();
+        let reply = match reply {
+            Some(reply) => reply,
+            None => {
+                let left = deadline.saturating_duration_since(run_begin);
+                let mut request = InvokeSandbox::new(
+                    self.request_id,
+                    self.payload.clone(),
+                    unix_ms(SystemTime::now() + left),
+                    function_arn(&self.function).into(),
+                );
+                request.trace_id.clone_from(&self.trace_id);
+                let invoke = sandbox.invoke(request, output);
+                let answer = self.until(deadline, driver, invoke).await;
+                timings.run = run_begin.elapsed();
+                answer
+            }
+        };
+
+        let (ending, fate) = self.settle(&lease, reply, initialized, output).await;
+        if timings.run > PEAK_WORTHWHILE || lease.memory_peak_mib().is_none() {
+            lease.sample_memory_peak().await;
+        }
+        let (start, max_memory_mib) = (lease.start(), lease.memory_peak_mib());
+        let termination = match fate {
+            Fate::Reusable => {
+                lease.release();
+                None
+            }
+            // Dropping the lease has the pool remove what is left of the sandbox.
+            Fate::Gone(termination) => termination,
+        };
+        timings.total = self.started.elapsed();
+        Outcome {
+            request_id: self.request_id,
+            function_id: self.function.id,
+            function_name: self.function.name.clone(),
+            version: self.function.version,
+            status: ending.status,
+            output: ending.output,
+            stdout: output.text(LogStream::Stdout),
+            stderr: output.text(LogStream::Stderr),
+            exit_code: ending.exit_code,
+            error: ending.error,
+            start,
+            runtime: self.runtime.clone(),
+            termination,
+            timings,
+            max_memory_mib,
+        }
+    }
+
+    /// Reads a reply: how the invocation ended, and what is to become of the sandbox. One
+    /// that is of no more use is dead, as far as that can be confirmed, when this returns.
+    async fn settle(
+        &self,
+        lease: &Lease,
+        reply: Reply,
+        initialized: bool,
+        output: &OutputCapture,
+    ) -> (Ending, Fate) {
+        let id = self.request_id;
+        let sandbox = lease.sandbox();
+        let ending = match reply {
+            Reply::Sandbox(Ok(reply)) => {
+                let reusable = initialized && !reply.is_final();
+                match Ending::of_reply(id, reply, output) {
+                    Some(ending) if reusable => return (ending, Fate::Reusable),
+                    Some(ending) => ending,
+                    None => Ending::ended(id, sandbox.ended().await),
+                }
+            }
+            Reply::Sandbox(Err(error)) => {
+                tracing::warn!(request_id = %id, function = %self.function.name, ?error, "a sandbox broke the protocol");
+                Ending::breach(id)
+            }
+            Reply::Timeout => Ending::timeout(id, self.timeout),
+            Reply::Cancelled => Ending::cancelled(id),
+        };
+        // While it still lives its memory can be read.
+        lease.sample_memory_peak().await;
+        let termination = sandbox.destroy().await;
+        sandbox.drain(output);
+        (ending, Fate::Gone(Some(termination)))
+    }
+
+    async fn until(
+        &self,
+        deadline: Instant,
+        driver: &InvocationDriver,
+        reply: impl Future<Output = Result<SandboxReply>>,
+    ) -> Reply {
+        tokio::select! {
+            biased;
+            reply = reply => Reply::Sandbox(reply),
+            () = tokio::time::sleep_until(deadline.into()) => Reply::Timeout,
+            () = self.cancelled(driver) => Reply::Cancelled,
+        }
+    }
+
+    async fn cancelled(&self, driver: &InvocationDriver) {
+        tokio::select! {
+            () = driver.cancelled() => {}
+            () = self.kill.cancelled() => {}
+        }
+    }
+
+    /// Cancelled while it waited for a sandbox.
+    fn never_started(&self) -> Outcome {
+        let total = self.started.elapsed();
+        let ending = Ending::cancelled(self.request_id);
+        Outcome {
+            request_id: self.request_id,
+            function_id: self.function.id,
+            function_name: self.function.name.clone(),
+            version: self.function.version,
+            status: ending.status,
+            output: None,
+            stdout: crate::model::LogText::default(),
+            stderr: crate::model::LogText::default(),
+            exit_code: None,
+            error: ending.error,
+            start: crate::model::StartKind::Cold,
+            runtime: self.runtime.clone(),
+            termination: None,
+            timings: Timings {
+                queue: total,
+                total,
+                ..Timings::default()
+            },
+            max_memory_mib: None,
+        }
+    }
+}
+
+fn unix_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

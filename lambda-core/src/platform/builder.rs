@@ -1,0 +1,142 @@
+//! Describes a platform, and starts it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Inner, Platform};
+use crate::data_dir::{DataDir, DeadOwner};
+use crate::error::{Error, Result};
+use crate::executor::{Executor, LocalExecutor, LocalExecutorParts};
+use crate::model::Namespace;
+use crate::pool::PoolOptions;
+use crate::recorder::Recorder;
+use crate::runtime::Runtime;
+use crate::store::{MemoryStore, Store};
+
+/// Long enough for ordinary functions to end, short enough for a service manager's patience.
+const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// Describes a [`Platform`]; see [`Platform::builder`].
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until `build` is awaited"]
+pub struct PlatformBuilder {
+    data_dir: Option<PathBuf>,
+    store: Option<Arc<dyn Store>>,
+    runtimes: Vec<Arc<dyn Runtime>>,
+    executor: Option<Arc<dyn Executor>>,
+    pool: PoolOptions,
+    namespace: Namespace,
+    drain_timeout: Option<Duration>,
+}
+
+impl PlatformBuilder {
+    /// Where the journal, sandboxes' sockets and unpacked code are. Made if missing,
+    /// readable by its owner only. Several platforms may share it. Required.
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(path.into());
+        self
+    }
+
+    /// Where functions and records are kept; without it in memory.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Adds a sandbox back end; the first of a name wins.
+    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.runtimes.push(runtime);
+        self
+    }
+
+    /// Another executor than the local one.
+    pub fn executor(mut self, executor: Arc<dyn Executor>) -> Self {
+        self.executor = Some(executor);
+        self
+    }
+
+    /// Bounds of the warm-container manager.
+    pub fn pool(mut self, options: PoolOptions) -> Self {
+        self.pool = options;
+        self
+    }
+
+    /// The namespace of every function of this platform.
+    pub fn namespace(mut self, namespace: Namespace) -> Self {
+        self.namespace = namespace;
+        self
+    }
+
+    /// How long [`Platform::close`] waits for running invocations (default 10 s).
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.drain_timeout = Some(timeout);
+        self
+    }
+
+    /// Takes a place in the data directory, removes what dead processes left there and
+    /// keeps their records, and starts the platform on the current tokio runtime.
+    ///
+    /// # Errors
+    /// `InvalidParameter` if something required is missing; `Internal` if the data directory
+    /// cannot be used.
+    pub async fn build(self) -> Result<Platform> {
+        let root = self.data_dir.ok_or_else(|| {
+            Error::invalid("platform_build", "The platform needs a data directory.")
+                .hint("Call `data_dir` on the builder.")
+        })?;
+        if self.runtimes.is_empty() && self.executor.is_none() {
+            return Err(
+                Error::invalid("platform_build", "The platform needs a runtime.")
+                    .hint("Call `runtime` on the builder, for instance with `DockerRuntime`."),
+            );
+        }
+        let data_dir = DataDir::open(&root)?;
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        for dead in data_dir.dead_owners()? {
+            data_dir.adopt_journal(&dead)?;
+            clear_away(dead, &self.runtimes).await;
+        }
+        let recorder = Recorder::start(&data_dir.journal(), Arc::clone(&store))?;
+        let executor = self.executor.unwrap_or_else(|| {
+            let mut parts = LocalExecutorParts::new(
+                data_dir.owner(),
+                Arc::clone(&store),
+                self.runtimes.clone(),
+                recorder.clone(),
+                data_dir.code(),
+            );
+            parts.pool = self.pool;
+            Arc::new(LocalExecutor::new(parts))
+        });
+        Ok(Platform {
+            inner: Arc::new(Inner {
+                namespace: self.namespace,
+                store,
+                runtimes: self.runtimes,
+                executor,
+                recorder,
+                data_dir,
+                drain_timeout: self.drain_timeout.unwrap_or(DRAIN_TIMEOUT_DEFAULT),
+            }),
+        })
+    }
+}
+
+/// Removes the sandboxes of a dead process. Where a back end cannot, its directory stays,
+/// so that the next start tries again.
+async fn clear_away(dead: DeadOwner, runtimes: &[Arc<dyn Runtime>]) {
+    for runtime in runtimes {
+        match runtime.remove_owned(dead.owner).await {
+            Ok(0) => {}
+            Ok(removed) => {
+                tracing::info!(runtime = %runtime.name(), removed, "removed sandboxes of a dead process");
+            }
+            Err(error) => {
+                tracing::warn!(runtime = %runtime.name(), ?error, "sandboxes of a dead process may be left");
+                return;
+            }
+        }
+    }
+    dead.remove();
+}

@@ -1,0 +1,186 @@
+//! What an embedding application sees.
+
+mod builder;
+mod functions;
+mod new_function;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::data_dir::DataDir;
+use crate::error::{Error, Result};
+use crate::executor::{ExecuteRequest, Executor, Invocation};
+use crate::model::limits::PAGE_MAX;
+use crate::model::{
+    InvocationRecord, InvocationSummary, Namespace, Outcome, Page, RuntimeName, Scope, Token,
+    TokenDigest, TokenId,
+};
+use crate::recorder::Recorder;
+use crate::runtime::{Finding, Runtime, Severity};
+use crate::store::{ListInvocations, Store};
+
+pub use builder::PlatformBuilder;
+pub use new_function::NewFunction;
+
+/// The platform. Cheap to clone; all clones are one platform.
+///
+/// It stops only by [`close`](Self::close): dropping the last clone without it leaves
+/// sandboxes behind, which the next platform on the same data directory removes.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    namespace: Namespace,
+    store: Arc<dyn Store>,
+    runtimes: Vec<Arc<dyn Runtime>>,
+    executor: Arc<dyn Executor>,
+    recorder: Recorder,
+    data_dir: DataDir,
+    drain_timeout: Duration,
+}
+
+impl Platform {
+    /// Starts to describe a platform.
+    pub fn builder() -> PlatformBuilder {
+        PlatformBuilder::default()
+    }
+
+    /// Starts an invocation; see [`Executor::start`].
+    ///
+    /// # Errors
+    /// See [`Executor::start`].
+    pub async fn start(&self, mut request: ExecuteRequest) -> Result<Invocation> {
+        request.namespace.clone_from(&self.inner.namespace);
+        self.inner.executor.start(request).await
+    }
+
+    /// Executes a function and waits for the end.
+    ///
+    /// # Errors
+    /// See [`Executor::start`] and [`Invocation::outcome`].
+    ///
+    /// # Cancellation
+    /// The run goes on and is recorded.
+    pub async fn execute(&self, request: ExecuteRequest) -> Result<Outcome> {
+        self.start(request).await?.outcome().await
+    }
+
+    /// Records of invocations, newest first. `limit` is 1 to 1,000. A run is visible within
+    /// a second.
+    ///
+    /// # Errors
+    /// `InvalidParameter`.
+    pub async fn invocation_list(
+        &self,
+        limit: u32,
+        cursor: Option<String>,
+    ) -> Result<Page<InvocationRecord>> {
+        check_limit(limit)?;
+        let mut request = ListInvocations::first(self.inner.namespace.clone(), limit);
+        request.cursor = cursor;
+        self.inner.store.invocation_list(request).await
+    }
+
+    /// Counts and durations of all invocations.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`.
+    pub async fn invocation_summary(&self) -> Result<InvocationSummary> {
+        self.inner
+            .store
+            .invocation_summary(&self.inner.namespace)
+            .await
+    }
+
+    /// Makes a token and returns its secret, which is kept nowhere.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`.
+    pub async fn token_create(&self, name: &str, scopes: Vec<Scope>) -> Result<(Token, String)> {
+        let secret = new_secret();
+        let token = Token {
+            id: TokenId::new(),
+            name: name.to_owned(),
+            digest: TokenDigest::of(&secret),
+            scopes,
+            created_at: jiff::Timestamp::now(),
+        };
+        self.inner.store.token_create(token.clone()).await?;
+        Ok((token, secret))
+    }
+
+    /// The token with this digest, if there is one.
+    ///
+    /// # Errors
+    /// `StoreUnavailable`.
+    pub async fn token_find(&self, digest: TokenDigest) -> Result<Option<Token>> {
+        self.inner.store.token_find(digest).await
+    }
+
+    /// The names of the runtimes, in the order they were given.
+    #[must_use]
+    pub fn runtimes(&self) -> Vec<RuntimeName> {
+        let names = self.inner.runtimes.iter().map(|runtime| runtime.name());
+        names.collect()
+    }
+
+    /// Looks at the store and at every runtime; see [`Runtime::check`].
+    pub async fn check(&self, thorough: bool) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        findings.push(match self.inner.store.check().await {
+            Ok(()) => Finding::ok("store", "answers and can be written to"),
+            Err(error) => Finding::bad(
+                Severity::Error,
+                "store",
+                error.to_string(),
+                error
+                    .hint_text()
+                    .unwrap_or("See the platform's log.")
+                    .to_owned(),
+            ),
+        });
+        let shed = self.inner.recorder.shed();
+        if shed > 0 {
+            findings.push(Finding::bad(
+                Severity::Warning,
+                "records",
+                format!("{shed} records of invocations could not be kept since the start"),
+                "Check the store and the data directory's disk.",
+            ));
+        }
+        for runtime in &self.inner.runtimes {
+            findings.extend(runtime.check(thorough).await);
+        }
+        findings
+    }
+
+    /// Stops taking requests, waits for the running ones for as long as the builder's
+    /// `drain_timeout`, kills the rest, removes every sandbox and keeps every record.
+    pub async fn close(&self) {
+        let inner = &*self.inner;
+        inner.executor.close(inner.drain_timeout).await;
+        inner.recorder.close(inner.drain_timeout).await;
+        inner.store.close().await;
+        inner.data_dir.close();
+    }
+}
+
+fn check_limit(limit: u32) -> Result<()> {
+    if (1..=PAGE_MAX).contains(&limit) {
+        return Ok(());
+    }
+    Err(Error::invalid("list", "`limit` is 1 to 1000."))
+}
+
+/// 256 random bits, with a prefix by which leaked ones are found.
+fn new_secret() -> String {
+    use std::fmt::Write as _;
+    let bits: [u8; 32] = rand::random();
+    bits.iter().fold("lambda_".to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

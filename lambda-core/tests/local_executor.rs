@@ -1,0 +1,75 @@
+//! The local executor keeps the contract of an executor, on the fake runtime.
+
+#![cfg(feature = "conformance")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lambda_core::conformance::cases::FakeSources;
+use lambda_core::conformance::executor::{ExecutorHarness, run};
+use lambda_core::model::RuntimeName;
+use lambda_core::runtime::fake::FakeRuntime;
+use lambda_core::{ErrorKind, ExecuteRequest, NewFunction, Platform};
+
+/// A platform over the fake runtime. Booting takes a moment, so that a cold start shows.
+async fn platform(root: &std::path::Path, runtime: &FakeRuntime) -> Platform {
+    Platform::builder()
+        .data_dir(root)
+        .runtime(Arc::new(runtime.clone()))
+        .build()
+        .await
+        .expect("a platform")
+}
+
+fn fake() -> FakeRuntime {
+    FakeRuntime::with_boot_time(RuntimeName::docker(), Duration::from_millis(5))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_local_executor_conforms() {
+    let root = tempfile::tempdir().unwrap();
+    let runtime = fake();
+    let platform = platform(root.path(), &runtime).await;
+    let harness = ExecutorHarness {
+        platform: platform.clone(),
+        runtime: RuntimeName::docker(),
+        sources: Arc::new(FakeSources),
+    };
+    run(&harness).await.unwrap();
+    platform.close().await;
+    assert_eq!(runtime.live(), 0, "closing removes every sandbox");
+}
+
+#[tokio::test]
+async fn a_runtime_that_cannot_create_is_an_error_and_recovers() {
+    let root = tempfile::tempdir().unwrap();
+    let runtime = fake();
+    let platform = platform(root.path(), &runtime).await;
+    let function = NewFunction::python("f", "fake:echo")
+        .unwrap()
+        .handler("case.handler");
+    let function = platform.deploy(function).await.unwrap();
+    runtime.set_unavailable(true);
+    let error = platform
+        .execute(ExecuteRequest::new(function.id))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RuntimeUnavailable);
+    runtime.set_unavailable(false);
+    assert!(
+        platform
+            .execute(ExecuteRequest::new(function.id))
+            .await
+            .unwrap()
+            .is_success()
+    );
+    platform.close().await;
+    let closed = platform
+        .execute(ExecuteRequest::new(function.id))
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        closed.kind(),
+        ErrorKind::Closed | ErrorKind::StoreUnavailable
+    ));
+}
