@@ -8,6 +8,8 @@ use crate::support::{JAVASCRIPT, PYTHON, handler};
 const PROBE: &str = r#"
 import ctypes, errno, os, resource, socket
 
+CLONE = 56
+
 def attempt(action):
     try:
         action()
@@ -17,8 +19,11 @@ def attempt(action):
 
 def syscall(number, *args):
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(number, *args) < 0:
+    result = libc.syscall(number, *args)
+    if result < 0:
         raise OSError(ctypes.get_errno(), "")
+    if result == 0 and number == CLONE:
+        os._exit(0)
 
 def connect(path):
     with socket.socket(socket.AF_UNIX) as client:
@@ -51,7 +56,7 @@ def handler(event, context):
         "netlink_route": attempt(lambda: socket.socket(16, socket.SOCK_RAW, 0)),
         "netlink_audit": attempt(lambda: socket.socket(16, socket.SOCK_RAW, 9)),
         "packet": attempt(lambda: socket.socket(17, socket.SOCK_RAW)),
-        "clone_user": attempt(lambda: syscall(56, 0x10000000 | 17, 0, 0, 0, 0)),
+        "clone_user": attempt(lambda: syscall(CLONE, 0x10000000 | 17, 0, 0, 0, 0)),
         "io_uring": attempt(lambda: syscall(425, 1, None)),
         "bpf": attempt(lambda: syscall(321, 0, None, 0)),
         "keyctl": attempt(lambda: syscall(250, 0, 0, 0)),
