@@ -3,6 +3,7 @@
 pub mod cases;
 pub mod executor;
 pub mod runtime;
+pub mod store;
 mod suite;
 
-pub use suite::Failures;
+pub use suite::{Failure, Failures};

@@ -81,6 +81,16 @@ fn bind<'q>(
         .bind(record.max_memory_mib)
 }
 
+/// ?1 namespace, ?2 and ?3 the record before which to start, ?4 how many.
+const PAGE: &str = "SELECT * FROM invocation \
+     WHERE namespace = ?1 AND (started_at_us, request_id) < (?2, ?3) \
+     ORDER BY started_at_us DESC, request_id DESC LIMIT ?4";
+
+/// And ?5 the function. The + keeps the planner on the function's index.
+const PAGE_OF_FUNCTION: &str = "SELECT * FROM invocation \
+     WHERE +namespace = ?1 AND (started_at_us, request_id) < (?2, ?3) AND function_id = ?5 \
+     ORDER BY started_at_us DESC, request_id DESC LIMIT ?4";
+
 /// See [`Store::invocation_list`](lambda_core::Store::invocation_list).
 pub(super) async fn list(
     reader: &SqlitePool,
@@ -91,19 +101,10 @@ pub(super) async fn list(
         None => (i64::MAX, [0xff; 16]),
     };
     let limit = request.limit as usize;
-    let query = match request.function {
-        None => sqlx::query(
-            "SELECT * FROM invocation \
-             WHERE namespace = ?1 AND (started_at_us, request_id) < (?2, ?3) \
-             ORDER BY started_at_us DESC, request_id DESC LIMIT ?4",
-        ),
-        // The + keeps the planner on the index of the function.
-        Some(_) => sqlx::query(
-            "SELECT * FROM invocation \
-             WHERE +namespace = ?1 AND (started_at_us, request_id) < (?2, ?3) AND function_id = ?5 \
-             ORDER BY started_at_us DESC, request_id DESC LIMIT ?4",
-        ),
-    };
+    let query = sqlx::query(match request.function {
+        None => PAGE,
+        Some(_) => PAGE_OF_FUNCTION,
+    });
     let query = query
         .bind(request.namespace.as_str())
         .bind(before_us)
@@ -153,4 +154,35 @@ fn record(row: &SqliteRow) -> sqlx::Result<InvocationRecord> {
     record.total_us = value::unsigned(row, "total_us")?;
     record.max_memory_mib = row.try_get("max_memory_mib")?;
     Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::function_row;
+    use super::*;
+
+    /// A page costs what it shows, however much there is: no scan, no sort of the table.
+    #[tokio::test]
+    async fn pages_come_from_an_index() {
+        let store = crate::SqliteStore::open_in_memory().await.unwrap();
+        for (sql, index) in [
+            (PAGE, "INDEX invocation_newest ("),
+            (PAGE_OF_FUNCTION, "INDEX invocation_newest_of_function ("),
+            (function_row::PAGE, "INDEX function_newest ("),
+            (function_row::CURRENT_BY_ID, "SEARCH f USING PRIMARY KEY"),
+            (function_row::VERSION_BY_NAME, "SEARCH f USING INDEX"),
+        ] {
+            let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+                .fetch_all(&store.reader)
+                .await
+                .unwrap();
+            let steps: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+            let plan = steps.join("; ");
+            assert!(plan.contains(index), "{sql}: {plan}");
+            assert!(!plan.contains("SCAN invocation"), "{sql}: {plan}");
+            assert!(!plan.contains("SCAN function"), "{sql}: {plan}");
+            let sorts = plan.contains("USE TEMP B-TREE FOR ORDER BY");
+            assert!(!sorts || !sql.contains("FROM invocation"), "{sql}: {plan}");
+        }
+    }
 }

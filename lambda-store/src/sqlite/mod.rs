@@ -180,3 +180,28 @@ impl Store for SqliteStore {
         self.writer.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_are_durable_and_readers_cannot_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("store.db")).await;
+        let store = store.unwrap();
+        for (pool, reads_only) in [(&store.writer, 0), (&store.reader, 1)] {
+            let row: (String, i64, i64, i64, i64) = sqlx::query_as(
+                "SELECT journal_mode, synchronous, foreign_keys, timeout, query_only \
+                 FROM pragma_journal_mode, pragma_synchronous, pragma_foreign_keys, \
+                 pragma_busy_timeout, pragma_query_only",
+            )
+            .fetch_one(pool)
+            .await
+            .unwrap();
+            // Synchronous 2 is FULL.
+            assert_eq!(row, ("wal".to_owned(), 2, 1, 10_000, reads_only));
+        }
+        assert_eq!(store.writer.options().get_max_connections(), 1);
+    }
+}

@@ -1,0 +1,82 @@
+//! What the tests of the SQLite store have in common.
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use jiff::Timestamp;
+use lambda_store::model::{
+    CodeFormat, CodeRef, Function, FunctionConfig, FunctionId, FunctionName, FunctionSelector,
+    InvocationRecord, Language, Namespace, RequestId, RuntimeName,
+};
+use lambda_store::store::{CreateFunction, PutPackage};
+use lambda_store::{SqliteStore, Store};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, SqliteConnection};
+
+/// Where a child process finds the database.
+pub(crate) const PATH_VARIABLE: &str = "LAMBDA_TEST_DATABASE";
+
+/// This test program again, to run one of its ignored tests as a process of its own.
+pub(crate) fn child(test: &str, database: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env(PATH_VARIABLE, database)
+        .stdin(Stdio::null());
+    command
+}
+
+pub(crate) async fn open(path: &Path) -> SqliteStore {
+    SqliteStore::open(path).await.unwrap()
+}
+
+/// A connection of another program, which waits for nobody.
+pub(crate) async fn foreign(path: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .busy_timeout(std::time::Duration::ZERO)
+        .connect()
+        .await
+        .unwrap()
+}
+
+pub(crate) async fn put(store: &dyn Store, text: &str) -> CodeRef {
+    let request = PutPackage::new(text.to_owned().into());
+    let code = CodeRef {
+        digest: request.digest,
+        format: CodeFormat::Inline,
+        size_bytes: text.len() as u64,
+    };
+    store.package_put(request).await.unwrap();
+    code
+}
+
+pub(crate) async fn creation(store: &dyn Store, name: &str) -> CreateFunction {
+    CreateFunction::new(
+        Namespace::default(),
+        FunctionName::new(name).unwrap(),
+        FunctionConfig::new(Language::Python),
+        vec![put(store, name).await],
+    )
+}
+
+pub(crate) async fn create(store: &dyn Store, name: &str) -> Function {
+    let request = creation(store, name).await;
+    store.function_create(request).await.unwrap()
+}
+
+pub(crate) fn by_id(id: FunctionId) -> FunctionSelector {
+    FunctionSelector::current(Namespace::default(), id.into())
+}
+
+pub(crate) fn record(function: FunctionId) -> InvocationRecord {
+    InvocationRecord::started(
+        RequestId::new(),
+        Namespace::default(),
+        (function, FunctionName::new("f").unwrap(), 1),
+        RuntimeName::docker(),
+        Timestamp::now(),
+    )
+}

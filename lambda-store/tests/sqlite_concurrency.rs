@@ -1,0 +1,172 @@
+//! Readers, writers and dropped futures on one SQLite file.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
+
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::{by_id, create, creation, foreign, open, put, record};
+use lambda_store::model::{FunctionId, Namespace};
+use lambda_store::{ErrorKind, Store};
+use sqlx::{Connection as _, SqliteConnection};
+
+async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> sqlx::Result<u64> {
+    let done = sqlx::query(sql).execute(connection).await?;
+    Ok(done.rows_affected())
+}
+
+#[tokio::test]
+async fn readers_do_not_wait_for_a_writer_and_writers_wait_their_turn() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let store = Arc::new(open(&path).await);
+    let function = create(&*store, "a").await;
+
+    let mut other = foreign(&path).await;
+    execute(&mut other, "BEGIN IMMEDIATE").await.unwrap();
+    execute(&mut other, "UPDATE function SET namespace = 'unseen'")
+        .await
+        .unwrap();
+    let writing = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.invocation_append(&[record(function.id)]).await })
+    };
+    let reading = async {
+        for _ in 0..20 {
+            store.function_get(&by_id(function.id)).await.unwrap();
+            store
+                .invocation_summary(&Namespace::default())
+                .await
+                .unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), reading)
+        .await
+        .expect("readers waited for a writer");
+    assert!(!writing.is_finished(), "the writer did not wait");
+    execute(&mut other, "ROLLBACK").await.unwrap();
+    writing.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_stores_on_one_file_never_see_a_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let stores = [Arc::new(open(&path).await), Arc::new(open(&path).await)];
+    let function = create(&*stores[0], "a").await;
+    let mut working = Vec::new();
+    for store in stores.iter().cycle().take(8) {
+        let store = Arc::clone(store);
+        working.push(tokio::spawn(async move {
+            for _ in 0..40 {
+                store
+                    .invocation_append(&[record(function.id)])
+                    .await
+                    .unwrap();
+                store.function_get(&by_id(function.id)).await.unwrap();
+            }
+        }));
+    }
+    for work in working {
+        work.await.unwrap();
+    }
+    let summary = stores[1].invocation_summary(&Namespace::default()).await;
+    assert_eq!(summary.unwrap().totals.calls, 320);
+}
+
+/// Whether another program gets the write lock, soon: a rollback follows the drop.
+async fn assert_unlocked(path: &Path) {
+    let mut other = foreign(path).await;
+    let started = Instant::now();
+    while let Err(error) = execute(&mut other, "BEGIN IMMEDIATE").await {
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "a transaction stayed open: {error}"
+        );
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    other.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_future_leaves_no_transaction_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let store = open(&path).await;
+    let mut dropped = 0;
+    for round in 0..100_u64 {
+        let limit = Duration::from_micros(round * 15);
+        let request = creation(&store, &format!("f{round}")).await;
+        let batch: Vec<_> = (0..200).map(|_| record(FunctionId::new())).collect();
+        let created = tokio::time::timeout(limit, store.function_create(request)).await;
+        assert_unlocked(&path).await;
+        let appended = tokio::time::timeout(limit * 4, store.invocation_append(&batch)).await;
+        assert_unlocked(&path).await;
+        dropped += u32::from(created.is_err()) + u32::from(appended.is_err());
+    }
+    assert!(dropped > 0, "nothing was dropped half-way");
+    create(&store, "afterwards").await;
+}
+
+#[tokio::test]
+async fn packages_are_removed_an_hour_after_their_last_put() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let store = open(&path).await;
+    let default = Namespace::default();
+    let (kept, doomed) = (create(&store, "kept").await, create(&store, "doomed").await);
+    let orphan = put(&store, "orphan").await;
+    let age = |us: i64| {
+        let path = path.clone();
+        async move {
+            let mut other = foreign(&path).await;
+            sqlx::query("UPDATE package SET last_put_us = last_put_us - ?1")
+                .bind(us)
+                .execute(&mut other)
+                .await
+                .unwrap();
+            other.close().await.unwrap();
+        }
+    };
+    age(3_500_000_000).await;
+    let fresh = put(&store, "fresh").await;
+    store.function_delete(&default, doomed.id).await.unwrap();
+    for code in [kept.code[0], doomed.code[0], orphan, fresh] {
+        store.package_get(code.digest).await.unwrap();
+    }
+    age(200_000_000).await;
+    put(&store, "this sweeps").await;
+    for code in [doomed.code[0], orphan] {
+        let found = store.package_get(code.digest).await;
+        assert_eq!(found.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    for code in [kept.code[0], fresh] {
+        store.package_get(code.digest).await.unwrap();
+    }
+    let mut other = foreign(&path).await;
+    let chunks: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM package_chunk")
+        .fetch_one(&mut other)
+        .await
+        .unwrap();
+    assert_eq!(chunks, 3);
+}
+
+#[tokio::test]
+async fn a_damaged_package_is_not_handed_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let store = open(&path).await;
+    let code = put(&store, "print('hello')").await;
+    let mut other = foreign(&path).await;
+    execute(
+        &mut other,
+        "UPDATE package_chunk SET bytes = CAST('print(''hallo'')' AS BLOB)",
+    )
+    .await
+    .unwrap();
+    let error = store.package_get(code.digest).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal);
+    assert!(!format!("{error:?}").contains("hallo"));
+}
