@@ -20,7 +20,7 @@ test: ## Install what the tests need, then run all of them
 
 bench: ## Install what is missing, then measure (docs/BENCHMARKS.md says what)
 	@scripts/setup.sh demo
-	scripts/with-docker.sh cargo bench --workspace
+	scripts/bench.sh
 
 fmt: ## Format the Rust code
 	cargo fmt --all

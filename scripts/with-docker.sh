@@ -10,7 +10,7 @@ esac
 
 if [ -S "$socket" ] && [ ! -w "$socket" ]; then
     group=$(stat -L -c %G "$socket")
-    if command -v sg >/dev/null && getent group "$group" | cut -d: -f4 | tr ',' '\n' | grep -qx "$(id -un)"; then
+    if command -v sg >/dev/null && grep -Eq "[:,]$(id -un)(,|\$)" <<<"$(getent group "$group")"; then
         exec sg "$group" -c "$(printf '%q ' "$@")"
     fi
     echo "$0: $socket is not open to $(id -un); see scripts/setup.sh" >&2

@@ -1,1 +1,23 @@
-//! Benchmarks.
+//! What the benchmarks share.
+//!
+//! | | measures |
+//! |---|---|
+//! | `benches/warm.rs` | criterion: a warm call through `Platform`, beside a bare socket |
+//! | `src/bin/end_to_end.rs` | everything side by side, in interleaved rounds, with ratios |
+//! | `baseline/` | the bare prototype that everything is compared with |
+//!
+//! docs/BENCHMARKS.md says how to run them and what they have shown.
+
+pub mod backend;
+pub mod echo;
+pub mod http;
+pub mod load;
+pub mod process;
+pub mod report;
+pub mod statistics;
+
+/// Why a benchmark cannot go on.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What benchmarks return.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -111,13 +111,10 @@ class Connection {
       }
       offset = bodyEnd;
       if (message.status === '202') this._accepted = true;
-      else if (message.status === '200') this._answer(message.headers, data, bodyStart, bodyEnd);
-      else process.exit(1);
+      else if (message.status === '200') {
+        this.onAnswer(message.headers, data.subarray(bodyStart, bodyEnd));
+      } else process.exit(1);
     }
-  }
-
-  _answer(headers, data, start, end) {
-    this.onAnswer(headers, data.subarray(start, end));
   }
 
   // Keeps the beginning of a message of `total` bytes; null: not known yet.
@@ -267,12 +264,10 @@ class Invoker {
     }
     const bytes = Buffer.byteLength(body);
     if (bytes > RESULT_MAX_BYTES) {
-      const message = `Response payload size exceeded maximum allowed payload size (${RESULT_MAX_BYTES} bytes).`;
-      this._reply(
-        invocation,
-        'error',
-        errors().report('Function.ResponseSizeTooLarge', message),
-      );
+      const limit = `maximum allowed payload size (${RESULT_MAX_BYTES} bytes)`;
+      const message = `Response payload size exceeded ${limit}.`;
+      const report = errors().report('Function.ResponseSizeTooLarge', message);
+      this._reply(invocation, 'error', report);
       return;
     }
     this._reply(invocation, 'response', body, bytes);
@@ -338,7 +333,7 @@ function preload(connection) {
     () => require('./errors.js'),
     () => require('zlib'),
     // The loader of ES modules starts with its first use.
-    () => import('data:text/javascript,'),
+    () => import('data:text/javascript,').catch(() => {}),
   ];
   const next = () => {
     if (connection.answered || steps.length === 0) return;
@@ -359,28 +354,35 @@ async function initialise(connection, headers, body, state) {
     loader.unpack(config, code, taskRoot);
     if (config.handler === null) {
       const { Runner } = require('./script.js');
-      new Runner(connection, loader.findScript(taskRoot)).start(GET_NEXT);
+      const file = loader.findScript(taskRoot);
+      new Runner(connection, file, state.mayKillAll).start(GET_NEXT);
     } else {
       const handler = await loader.loadHandler(config.handler, taskRoot);
       state.invoker = new Invoker(connection, config, handler);
       state.invoker.start();
     }
+    state.isInitialising = false;
   } catch (error) {
     connection.postAndExit('init/error', errors().reportThrown(error));
   }
 }
 
 function main() {
-  const state = { isInitialising: false, invoker: null };
-  const connection = new Connection(
-    process.env.LAMBDA_API_SOCKET ?? '/run/lambda/api.sock',
-    () => {
-      connection.send(GET_INIT);
-      // From here on the time is the host's, which may not need this sandbox for minutes.
-      require('./streams.js').prepareStreams();
-      preload(connection);
-    },
-  );
+  const state = {
+    isInitialising: false,
+    invoker: null,
+    // Set where all processes that this one may signal are the function's.
+    mayKillAll: process.env.LAMBDA_KILL_STRAYS === '1',
+  };
+  const socketPath = process.env.LAMBDA_API_SOCKET ?? '/run/lambda/api.sock';
+  delete process.env.LAMBDA_KILL_STRAYS;
+  delete process.env.LAMBDA_API_SOCKET;
+  const connection = new Connection(socketPath, () => {
+    connection.send(GET_INIT);
+    // From here on the time is the host's, which may not need this sandbox for minutes.
+    require('./streams.js').prepareStreams();
+    preload(connection);
+  });
   connection.onAnswer = (headers, body) => {
     state.isInitialising = true;
     // The code stays in use beyond this call.
@@ -391,9 +393,7 @@ function main() {
   const crash = (error, report) => {
     const invocation = state.invoker?.current;
     if (invocation) connection.postAndExit(`invocation/${invocation.id}/error`, report());
-    if (state.invoker === null && state.isInitialising) {
-      connection.postAndExit('init/error', report());
-    }
+    if (state.isInitialising) connection.postAndExit('init/error', report());
     console.error('Uncaught between invocations:', error);
     process.exit(1);
   };

@@ -14,9 +14,10 @@ const ATTEMPTS = 3;
 // A spare is a Node that has booted up to the script, in a session of its own. It waits for
 // its order, the args, at a pipe (see spare.js).
 class Runner {
-  constructor(connection, file) {
+  constructor(connection, file, mayKillAll) {
     this._connection = connection;
     this._file = file;
+    this._mayKillAll = mayKillAll;
     this._getNext = '';
     this._spare = null;
   }
@@ -24,7 +25,8 @@ class Runner {
   start(getNext) {
     this._getNext = getNext;
     this._connection.onAnswer = (headers, args) => {
-      this._run(headers['lambda-runtime-aws-request-id'], args.length === 0 ? '[]' : args.toString());
+      const id = headers['lambda-runtime-aws-request-id'];
+      this._run(id, args.length === 0 ? '[]' : args.toString());
     };
     this._connection.send(getNext);
     this._prepare(ATTEMPTS);
@@ -56,7 +58,9 @@ class Runner {
     if (this._spare === null) this._prepare(1);
     const { child } = this._spare;
     this._spare.onEnd = ({ code, signal, error }) => {
-      killGroup(child.pid);
+      kill(-child.pid);
+      // Also what has left the script's process group: all but this process and init.
+      if (this._mayKillAll) kill(-1);
       if (error) this._reply(id, 'error', errors.reportThrown(error));
       else if (signal) this._reply(id, 'response', `{"signal": ${constants.signals[signal]}}`);
       else this._reply(id, 'response', `{"exit_code": ${code}}`);
@@ -73,9 +77,9 @@ class Runner {
 }
 
 // Ends what a script has left running.
-function killGroup(pid) {
+function kill(pid) {
   try {
-    process.kill(-pid, 'SIGKILL');
+    process.kill(pid, 'SIGKILL');
   } catch {
     // Nothing was left.
   }

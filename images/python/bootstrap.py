@@ -323,11 +323,16 @@ def preload(connection):
 
 
 def main():
-    connection = Connection(os.environ.get("LAMBDA_API_SOCKET", "/run/lambda/api.sock"))
+    connection = Connection(os.environ.pop("LAMBDA_API_SOCKET", "/run/lambda/api.sock"))
+    # Set where all processes that this one may signal are the function's.
+    may_kill_all = os.environ.pop("LAMBDA_KILL_STRAYS", "") == "1"
     connection.send(GET_INIT)
     # From here on the time is the host's, which may not need this sandbox for minutes.
     prepare_streams()
     sys.dont_write_bytecode = True
+    # Already there, unless the image sets PYTHONSAFEPATH.
+    if sys.path[0] != RUNTIME_DIR:
+        sys.path.insert(0, RUNTIME_DIR)
     preload(connection)
 
     import json
@@ -345,7 +350,7 @@ def main():
         lambda_loader.unpack(config, body[config_bytes:], task_root)
         body = None
         if config["handler"] is None:
-            runner = lambda_script.Runner(task_root)
+            runner = lambda_script.Runner(task_root, may_kill_all)
         else:
             invoker = Invoker(lambda_loader.load_handler(config["handler"], task_root), config)
     except SystemExit:

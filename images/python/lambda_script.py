@@ -16,7 +16,7 @@ class Runner:
     order, the args, at a pipe whose other end only this process has.
     """
 
-    def __init__(self, task_root):
+    def __init__(self, task_root, may_kill_all):
         import gc
 
         import lambda_errors
@@ -28,6 +28,7 @@ class Runner:
                 "Unable to find the script '%s': a script function's code must have it." % SCRIPT,
             )
         self.code = precompile(self.path)
+        self.may_kill_all = may_kill_all
         self._spare = None
         # What exists now is shared by all forks: not collecting it leaves its pages shared.
         gc.collect()
@@ -97,7 +98,7 @@ def wait_for_order(connection, runner, get_next):
             pid, order = runner.start(args or b"[]")
             if order is not None:
                 return order
-            report = json.dumps(wait(pid)).encode()
+            report = json.dumps(wait(pid, runner.may_kill_all)).encode()
             path += "response"
         except OSError as error:
             report = lambda_errors.report_exception(error)
@@ -106,11 +107,13 @@ def wait_for_order(connection, runner, get_next):
         connection.accepted()
 
 
-def wait(pid):
+def wait(pid, may_kill_all):
     """Waits for the script's end, removes what it left running, says how it ended."""
     # Not reaped at first: until then nobody else can get the process group's number.
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     status = reap(pid)
+    if may_kill_all:
+        kill_all()
     if os.WIFSIGNALED(status):
         return {"signal": os.WTERMSIG(status)}
     return {"exit_code": os.WEXITSTATUS(status)}
@@ -125,6 +128,16 @@ def reap(pid):
         except OSError:
             pass
     return os.waitpid(pid, 0)[1]
+
+
+def kill_all():
+    """Ends also what has left the script's process group: all but this process and init."""
+    import signal
+
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except OSError:
+        pass
 
 
 def precompile(path):
@@ -159,7 +172,8 @@ def run(runner, order):
     sys.modules["__main__"] = main
     for name in ("lambda_errors", "lambda_loader", "lambda_script"):
         sys.modules.pop(name, None)
-    sys.dont_write_bytecode = False
+    # The next execution imports the same modules.
+    sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
     try:
         exec(runner.code or compile_file(runner.path), main.__dict__)
         code = 0

@@ -62,6 +62,10 @@ install_docker() {
 
 start_docker() {
     ! docker_answers || return 0
+    if [ -S "$DOCKER_SOCKET" ] && [ ! -w "$DOCKER_SOCKET" ] && ! can_be_root; then
+        die "docker engine: $(id -un) may not open $DOCKER_SOCKET" \
+            "Have root run: usermod -aG $(stat -L -c %G "$DOCKER_SOCKET") $(id -un)" "Then log in anew, and run this script again."
+    fi
     require_root "start the Docker engine"
     if [ -d /run/systemd/system ]; then
         start_docker_by_systemd
@@ -118,7 +122,7 @@ dockerd_settled() {
     ! pids_named dockerd >/dev/null && sleep 0.5 && ! pids_named dockerd >/dev/null
 }
 
-dockerd_complained() { as_root tail -n 20 "$DOCKERD_LOG" | grep -Eqi "$1"; }
+dockerd_complained() { grep -Eqi "$1" <<<"$(as_root tail -n 20 "$DOCKERD_LOG")"; }
 
 # A machine that lost power, or a container that was stopped, leaves pid files behind; their
 # numbers may by now belong to other processes, and dockerd would then refuse to start.
@@ -147,13 +151,13 @@ mount_cgroups() {
 
 explain_dockerd_failure() {
     local hint="Mend what the lines above name and run this script again."
-    as_root tail -n 15 "$DOCKERD_LOG" | sed 's/^/    /'
+    as_root grep -v 'level=info' "$DOCKERD_LOG" | tail -n 15 | sed 's/^/    /' || true
     if ! grep -qw overlay /proc/filesystems && ! as_root modprobe overlay 2>/dev/null; then
         hint="This kernel has no overlay file system: load its module, or set \"storage-driver\": \"vfs\" in /etc/docker/daemon.json."
     elif dockerd_complained 'operation not permitted|permission denied'; then
         hint="This looks like a container without the rights to run Docker: start it with --privileged, or use a virtual machine."
-    elif dockerd_complained 'driver not supported'; then
-        hint="The storage driver of an earlier Docker cannot work here: see \"storage-driver\" in /etc/docker/daemon.json."
+    elif dockerd_complained 'driver not supported|graphdriver'; then
+        hint="The storage driver that Docker is set to, or used before, cannot work here: see \"storage-driver\" in /etc/docker/daemon.json."
     fi
     die "docker engine: dockerd did not start" "$hint" "The whole log: $DOCKERD_LOG"
 }
@@ -188,7 +192,7 @@ allow_user_docker() {
     local user group
     user=$(id -un)
     group=$(stat -L -c %G "$DOCKER_SOCKET")
-    if ! getent group "$group" | cut -d: -f4 | tr ',' '\n' | grep -qx "$user"; then
+    if ! grep -Eq "[:,]$user(,|\$)" <<<"$(getent group "$group")"; then
         require_root "add $user to the group $group"
         say "docker engine: adding $user to the group $group (this gives the user root's power over this machine)"
         as_root usermod -aG "$group" "$user"

@@ -11,7 +11,7 @@ RUNSC_OLDEST=0.0~20240101
 
 setup_gvisor() {
     local source
-    for source in registered path package debian; do
+    for source in registered path own package debian; do
         RUNSC=
         find_runsc_"$source" || continue
         register_runsc
@@ -37,6 +37,9 @@ find_runsc_registered() {
 
 find_runsc_path() { RUNSC=$(command -v runsc) && runsc_is_recent; }
 
+# What an earlier setup fetched.
+find_runsc_own() { RUNSC=$RUNSC_OWN && [ -x "$RUNSC" ] && runsc_is_recent; }
+
 find_runsc_package() {
     local candidate
     candidate=$(apt_candidate runsc)
@@ -57,7 +60,8 @@ find_runsc_debian() {
     return "$status"
 }
 
-runsc_is_recent() { "$RUNSC" flags 2>&1 | grep -q -- '-host-fifo'; }
+# Not as a pipe: grep would leave at its first match, and runsc die of a broken pipe.
+runsc_is_recent() { grep -q -- '-host-fifo' <<<"$("$RUNSC" flags 2>&1)"; }
 
 runsc_is_registered() {
     [ "$(docker_ info --format '{{with index .Runtimes "runsc"}}{{.Path}} {{join .Args " "}}{{end}}' 2>/dev/null)" = "$RUNSC $RUNSC_ARGS" ]

@@ -23,7 +23,8 @@ install_rust() {
         apt_install rust rustup
     fi
     run_logged "rust: installing the stable toolchain" rustup rustup default stable ||
-        die "rust: rustup could not install a toolchain" "See $LOG_DIR/rustup.log"
+        die "rust: rustup could not install a toolchain" "See $LOG_DIR/rustup.log" \
+            "Mend that, or install Rust $1 or later in another way, and run this script again."
 }
 
 # The linter and the formatter are parts that a minimal toolchain lacks.

@@ -19,12 +19,19 @@ async fn main() -> Result<()> {
         .await?;
 
     let source = "import sys\nprint(f'Hello, {sys.argv[1]}!')";
-    let hello = platform.deploy(NewFunction::python("hello", source)?).await?;
+    let hello = platform
+        .deploy(NewFunction::python("hello", source)?)
+        .await?;
     for runtime in [RuntimeName::docker(), RuntimeName::gvisor()] {
-        let request = ExecuteRequest::new(hello.id).args(["Alice"]).runtime(runtime);
+        let request = ExecuteRequest::new(hello.id)
+            .args(["Alice"])
+            .runtime(runtime);
         let outcome = platform.execute(request).await?;
         let output = outcome.output_text().unwrap_or_default();
-        println!("{}: {output} ({:?})", outcome.runtime, outcome.timings.total);
+        println!(
+            "{}: {output} ({:?})",
+            outcome.runtime, outcome.timings.total
+        );
     }
     platform.close().await;
     Ok(())

@@ -1,7 +1,7 @@
 'use strict';
 // A fake host: starts the real bootstrap as the platform does and speaks the protocol to it.
 
-const { execFileSync, spawn } = require('node:child_process');
+const { execFileSync, spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
@@ -60,7 +60,7 @@ class Output {
 }
 
 class Host {
-  static async start({ env = {}, nodeArgs = ['--max-old-space-size=90'] } = {}) {
+  static async start({ env = {}, wrapper = [], nodeArgs = ['--max-old-space-size=90'] } = {}) {
     const host = new Host();
     host.directory = fs.mkdtempSync(path.join(os.tmpdir(), 'lambda-boot-'));
     host.taskRoot = path.join(host.directory, 'task');
@@ -75,9 +75,10 @@ class Host {
       'sh',
       [
         '-c',
-        'd=$1; shift; exec "$0" "$@" >"$d/stdout" 2>"$d/stderr"',
-        NODE,
+        'd=$0; exec "$@" >"$d/stdout" 2>"$d/stderr"',
         host.directory,
+        ...wrapper,
+        NODE,
         ...nodeArgs,
         BOOTSTRAP,
       ],
@@ -337,6 +338,14 @@ async function waitUntil(condition) {
   throw new Error('condition was never true');
 }
 
+// A process namespace of its own, as a sandbox has.
+const OWN_NAMESPACE = ['unshare', '--pid', '--fork', '--kill-child', '--'];
+
+function canUnshare() {
+  const [command, ...args] = [...OWN_NAMESPACE, 'true'];
+  return spawnSync(command, args).status === 0;
+}
+
 function isRunning(pid) {
   try {
     return !/^\d+ \(.*\) [ZX]/.test(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -345,4 +354,4 @@ function isRunning(pid) {
   }
 }
 
-module.exports = { Host, zipOf, waitUntil, isRunning, ARN, GET_NEXT, ACCEPTED };
+module.exports = { Host, zipOf, waitUntil, isRunning, OWN_NAMESPACE, canUnshare, ARN };

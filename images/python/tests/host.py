@@ -91,7 +91,7 @@ class Ended(Exception):
 
 
 class Host:
-    def __init__(self, python=PYTHON, env=None):
+    def __init__(self, python=PYTHON, env=None, wrapper=()):
         self.directory = tempfile.mkdtemp(prefix="lambda-boot-")
         self.task_root = os.path.join(self.directory, "task")
         os.mkdir(self.task_root)
@@ -103,7 +103,15 @@ class Host:
         self.stdout = Output(os.path.join(self.directory, "stdout"))
         self.stderr = Output(os.path.join(self.directory, "stderr"))
         self.process = subprocess.Popen(
-            ["sh", "-c", 'exec "$0" "$1" >"$2/stdout" 2>"$2/stderr"', python, BOOTSTRAP, self.directory],
+            [
+                "sh",
+                "-c",
+                'd=$0; exec "$@" >"$d/stdout" 2>"$d/stderr"',
+                self.directory,
+                *wrapper,
+                python,
+                BOOTSTRAP,
+            ],
             env={
                 "PATH": os.environ["PATH"],
                 "LAMBDA_API_SOCKET": path,
@@ -273,6 +281,17 @@ def wait_until(condition):
             return value
         time.sleep(0.005)
     raise AssertionError("condition was never true")
+
+
+# A process namespace of its own, as a sandbox has.
+OWN_NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--"]
+
+
+def can_unshare():
+    try:
+        return subprocess.run([*OWN_NAMESPACE, "true"], stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
 
 
 def process_state(pid):

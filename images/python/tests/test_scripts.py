@@ -6,7 +6,7 @@ import signal
 import textwrap
 import unittest
 
-from host import Host, is_running, process_state, wait_until, zip_of
+from host import OWN_NAMESPACE, Host, can_unshare, is_running, wait_until, zip_of
 
 
 def children(pid):
@@ -186,6 +186,26 @@ class Scripts(unittest.TestCase):
         for args in ([], ["die"]):
             answer = host.run(*args)
             wait_until(lambda: not is_running(int(answer.stdout)))
+
+    @unittest.skipUnless(can_unshare(), "needs the right to make a process namespace")
+    def test_strays_that_left_the_process_group_are_killed_where_the_host_says_so(self):
+        # Set inside the namespace only: outside, it would end all of this user's processes.
+        wrapper = [*OWN_NAMESPACE, "env", "LAMBDA_KILL_STRAYS=1"]
+        host = Host(wrapper=wrapper)
+        self.addCleanup(host.__exit__)
+        host.init(
+            """if True:
+            import os, subprocess
+            print(os.environ.get("LAMBDA_KILL_STRAYS"))
+            subprocess.Popen(["sleep", "4242"], start_new_session=True)
+            """,
+            None,
+        )
+        for _ in range(2):
+            self.assertEqual(host.run().stdout, "None\n")
+            [main] = children(host.process.pid)
+            # The next spare only; here nobody reaps what was killed.
+            wait_until(lambda: len([*filter(is_running, children(main))]) <= 1)
 
     def test_the_connection_is_not_there(self):
         answer = self.run_once(

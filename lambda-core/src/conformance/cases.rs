@@ -34,3 +34,95 @@ impl Sources for FakeSources {
         format!("fake:{case}")
     }
 }
+
+/// The case functions in images/cases, for runtimes that really run code.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ImageSources;
+
+macro_rules! sources {
+    ($($case:literal => $file:literal),+ $(,)?) => {
+        &[$(($case, include_str!(concat!("../../cases/", $file)))),+]
+    };
+}
+
+type Table = &'static [(&'static str, &'static str)];
+
+const PYTHON_HANDLERS: Table = sources!(
+    "alloc" => "python/alloc.py",
+    "echo" => "python/echo.py",
+    "exit" => "python/exit.py",
+    "flood" => "python/flood.py",
+    "fork" => "python/fork.py",
+    "large" => "python/large.py",
+    "missing-module" => "python/missing-module.py",
+    "raise" => "python/raise.py",
+    "sleep" => "python/sleep.py",
+    "spin" => "python/spin.py",
+    "unicode" => "python/unicode.py",
+);
+
+const PYTHON_SCRIPTS: Table = sources!(
+    "alloc" => "python/scripts/alloc.py",
+    "args" => "python/scripts/args.py",
+    "exit" => "python/scripts/exit.py",
+    "flood" => "python/scripts/flood.py",
+    "raise" => "python/scripts/raise.py",
+    "signal" => "python/scripts/signal.py",
+    "spin" => "python/scripts/spin.py",
+);
+
+const JAVASCRIPT_HANDLERS: Table = sources!(
+    "alloc" => "javascript/alloc.mjs",
+    "echo" => "javascript/echo.mjs",
+    "exit" => "javascript/exit.mjs",
+    "flood" => "javascript/flood.mjs",
+    "fork" => "javascript/fork.mjs",
+    "large" => "javascript/large.mjs",
+    "missing-module" => "javascript/missing-module.mjs",
+    "raise" => "javascript/raise.mjs",
+    "sleep" => "javascript/sleep.mjs",
+    "spin" => "javascript/spin.mjs",
+    "unicode" => "javascript/unicode.mjs",
+);
+
+const JAVASCRIPT_SCRIPTS: Table = sources!(
+    "alloc" => "javascript/scripts/alloc.js",
+    "args" => "javascript/scripts/args.js",
+    "exit" => "javascript/scripts/exit.js",
+    "flood" => "javascript/scripts/flood.js",
+    "raise" => "javascript/scripts/raise.js",
+    "signal" => "javascript/scripts/signal.js",
+    "spin" => "javascript/scripts/spin.js",
+);
+
+impl Sources for ImageSources {
+    fn languages(&self) -> Vec<Language> {
+        Language::ALL.to_vec()
+    }
+
+    fn handler(&self, language: Language, case: &str) -> String {
+        find(
+            case,
+            match language {
+                Language::Python => PYTHON_HANDLERS,
+                Language::Javascript => JAVASCRIPT_HANDLERS,
+            },
+        )
+    }
+
+    fn script(&self, language: Language, case: &str) -> String {
+        find(
+            case,
+            match language {
+                Language::Python => PYTHON_SCRIPTS,
+                Language::Javascript => JAVASCRIPT_SCRIPTS,
+            },
+        )
+    }
+}
+
+fn find(case: &str, table: Table) -> String {
+    let found = table.iter().find(|(name, _)| *name == case);
+    let (_, source) = found.unwrap_or_else(|| panic!("there is no case {case}"));
+    (*source).to_owned()
+}

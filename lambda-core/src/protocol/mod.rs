@@ -2,6 +2,8 @@
 
 mod decode;
 mod encode;
+#[cfg(test)]
+mod fixtures;
 mod session;
 
 pub(crate) use encode::function_arn;

@@ -3,9 +3,20 @@
 //! Prove your own [`Runtime`] with `conformance::runtime` (feature `conformance`).
 
 #[cfg(feature = "docker")]
-pub mod docker;
+mod container;
+#[cfg(feature = "docker")]
+mod docker;
 #[cfg(feature = "conformance")]
 pub mod fake;
+#[cfg(feature = "docker")]
+mod gvisor;
+
+#[cfg(feature = "docker")]
+pub use container::ContainerOptions;
+#[cfg(feature = "docker")]
+pub use docker::DockerRuntime;
+#[cfg(feature = "docker")]
+pub use gvisor::GvisorRuntime;
 
 use std::fmt;
 use std::path::PathBuf;

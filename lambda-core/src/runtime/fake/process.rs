@@ -46,7 +46,7 @@ struct Process {
 enum Act {
     Response(Value),
     Raw(String),
-    Error(&'static str, &'static str),
+    Error(&'static str, String),
     End(SandboxEnd),
 }
 
@@ -112,8 +112,10 @@ impl Process {
                 Act::Response(event)
             }
             "unicode" => {
-                self.write(LogStream::Stdout, "gr\u{fc}\u{df}e \u{1f980}\n".as_bytes());
-                Act::Response(json!("gr\u{fc}\u{df}e \u{1f980}"))
+                let text = event["text"].as_str().unwrap_or_default();
+                self.write(LogStream::Stdout, format!("{text}\n").as_bytes());
+                let around = format!("\u{e9}\u{20ac}\u{1f600}{text}\u{1f600}\u{20ac}\u{e9}");
+                Act::Response(json!({ "text": around }))
             }
             "large" => {
                 let size = event["size"]
@@ -121,7 +123,10 @@ impl Process {
                     .and_then(|size| usize::try_from(size).ok());
                 Act::Raw(format!("\"{}\"", "x".repeat(size.unwrap_or_default())))
             }
-            "raise" => Act::Error("ValueError", "raised on purpose"),
+            "raise" => {
+                let message = event["message"].as_str().unwrap_or_default();
+                Act::Error("CaseError", message.to_owned())
+            }
             "exit" => {
                 let code = event["code"]
                     .as_i64()
@@ -131,7 +136,7 @@ impl Process {
             "sleep" => {
                 let ms = event["ms"].as_u64().unwrap_or_default();
                 tokio::time::sleep(Duration::from_millis(ms)).await;
-                Act::Response(json!(ms))
+                Act::Response(json!({ "ms": ms }))
             }
             "spin" => self.spin().await,
             "alloc" => self.alloc(&event["mib"]),
@@ -141,7 +146,7 @@ impl Process {
             }
             _ => Act::Error(
                 "Runtime.HandlerNotFound",
-                "the fake runtime knows no such case",
+                "the fake runtime knows no such case".to_owned(),
             ),
         }
     }
@@ -151,16 +156,23 @@ impl Process {
         let first = args[0].as_str().unwrap_or_default();
         match case {
             "args" => {
-                let name = if first.is_empty() { "world" } else { first };
-                self.write(LogStream::Stdout, format!("Hello, {name}!\n").as_bytes());
+                for arg in args.as_array().into_iter().flatten() {
+                    let line = format!("{}\n", arg.as_str().unwrap_or_default());
+                    self.write(LogStream::Stdout, line.as_bytes());
+                }
                 exit(0)
             }
             "exit" => exit(first.parse().unwrap_or_default()),
             "raise" => {
-                self.write(LogStream::Stderr, b"ValueError: raised on purpose\n");
+                self.write(
+                    LogStream::Stderr,
+                    format!("CaseError: {first}\n").as_bytes(),
+                );
                 exit(1)
             }
-            "signal" => Act::Response(json!({ "signal": 11 })),
+            "signal" => {
+                Act::Response(json!({ "signal": first.parse::<i32>().unwrap_or_default() }))
+            }
             "spin" => self.spin().await,
             "alloc" => self.alloc(&json!(first.parse::<u64>().unwrap_or_default())),
             "flood" => {

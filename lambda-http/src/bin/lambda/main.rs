@@ -1,2 +1,44 @@
-//! The command.
-fn main() {}
+//! `lambda`: the server and its command line.
+
+mod cli;
+mod client;
+mod commands;
+mod config;
+mod failure;
+mod logging;
+mod package;
+mod platform;
+mod terminal;
+mod token;
+mod unusable;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    // clap itself exits with 2 on wrong usage.
+    let cli = Cli::parse();
+    let json = cli.json;
+    match run(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            terminal::report(&failure, json);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(cli: Cli) -> failure::Result<ExitCode> {
+    match &cli.command {
+        Command::Serve(args) => commands::serve::run(&cli, args).await,
+        Command::Deploy(args) => commands::deploy::run(&cli, args).await,
+        Command::List(args) => commands::list::run(&cli, args).await,
+        Command::Invoke(args) => commands::invoke::run(&cli, args).await,
+        Command::Delete(args) => commands::delete::run(&cli, args).await,
+        Command::Doctor(args) => commands::doctor::run(&cli, args).await,
+    }
+}

@@ -1,0 +1,1 @@
+../../../images/python/bootstrap.py

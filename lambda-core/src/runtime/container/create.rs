@@ -1,0 +1,306 @@
+//! From a request to a booted sandbox.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bollard::models::{ContainerInspectResponse, SystemInfo};
+use jiff::Timestamp;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::body::{Body, Custody, Stage, Vitals};
+use super::failure::Attempt;
+use super::labels::{Labels, container_name};
+use super::output::OutputPipes;
+use super::run_dir::Channels;
+use super::sandbox::ContainerSandbox;
+use super::template::{self, Spec};
+use super::user::UserLease;
+use super::{ContainerRuntime, blocking};
+use crate::error::{Error, ErrorKind, Result};
+use crate::protocol::Session;
+use crate::runtime::CreateSandbox;
+
+const OPERATION: &str = "sandbox_create";
+
+/// How much of a failed boot's output an error quotes, in bytes.
+const QUOTED_BYTES: usize = 300;
+
+/// After the boot timeout the task that boots has this long to say what it was waiting for.
+const GRACE: Duration = Duration::from_millis(100);
+
+impl ContainerRuntime {
+    pub(crate) async fn create(&self, request: CreateSandbox) -> Result<Arc<ContainerSandbox>> {
+        let image = self.admit(request.language, request.image.as_deref(), &request.network)?;
+        let attempt = Attempt {
+            language: request.language,
+            image: image.to_owned(),
+            image_is_requested: request.image.is_some(),
+            network: request.network.clone(),
+            oci_runtime: self.0.backend.oci_runtime.clone(),
+        };
+        let timeout = request.boot_timeout;
+        let cancel = CancellationToken::new();
+        let _cancel_when_dropped = cancel.clone().drop_guard();
+        let boot = Boot {
+            runtime: self.clone(),
+            request,
+            attempt: attempt.clone(),
+            deadline: Instant::now() + timeout,
+            cancel,
+        };
+        // In a task of its own: a call to Docker that is under way when the caller goes away
+        // must still come to its end, or its container would be nobody's.
+        let task = tokio::spawn(boot.run());
+        match tokio::time::timeout(timeout + GRACE, task).await {
+            Ok(Ok(result)) => result.map(Arc::new),
+            Ok(Err(error)) => {
+                Err(Error::internal(OPERATION, "Creating a sandbox panicked.").source(error))
+            }
+            Err(_) => Err(attempt.too_slow(timeout.as_secs_f64(), "Docker has not answered.")),
+        }
+    }
+}
+
+struct Boot {
+    runtime: ContainerRuntime,
+    request: CreateSandbox,
+    attempt: Attempt,
+    deadline: Instant,
+    cancel: CancellationToken,
+}
+
+impl Boot {
+    async fn run(self) -> Result<ContainerSandbox> {
+        let info = self.runtime.0.engine.info().await?;
+        self.require_limits(info)?;
+        let bootstrap = self.runtime.bootstrap(self.request.language).await?;
+
+        // From here on something exists, and whatever happens removes it.
+        let body = self.body(is_remapped(info));
+        let run_dir = body.run_dir.clone();
+        let mut channels = blocking(move || run_dir.create()).await?;
+        let container = template::container(&Spec {
+            request: &self.request,
+            image: &self.attempt.image,
+            oci_runtime: &self.attempt.oci_runtime,
+            processes: self.runtime.0.backend.processes,
+            labels: &self.labels(),
+            uid: body.user.id(),
+            run_dir: &body.run_dir.mount(),
+            bootstrap,
+        });
+
+        self.go_on()?;
+        let id = body
+            .engine
+            .create(&body.name, container)
+            .await
+            .map_err(|error| self.attempt.refused(error))?;
+        let (run_dir, noted) = (body.run_dir.clone(), id.clone());
+        blocking(move || run_dir.note_container(&noted)).await?;
+        let id = body.container_id.get_or_init(|| id);
+
+        self.go_on()?;
+        body.start_tried.store(true, Ordering::Relaxed);
+        body.engine
+            .start(&body.name)
+            .await
+            .map_err(|error| self.attempt.refused(error))?;
+
+        let (listener, pipes) = open_channels(&mut channels)?;
+        let (session, connection) = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(cancelled()),
+            connected = self.wait_for_bootstrap(&body, id, &listener, &pipes) => connected?,
+            () = tokio::time::sleep_until(self.deadline) => {
+                let seconds = self.request.boot_timeout.as_secs_f64();
+                return Err(self.attempt.too_slow(seconds, &pipes.tail(QUOTED_BYTES)));
+            }
+        };
+        // One connection, made by our bootstrap before any code of the function's ran.
+        drop(listener);
+        channels.unlink_socket();
+        Ok(ContainerSandbox::new(
+            self.request.id,
+            body,
+            session,
+            connection,
+            pipes,
+        ))
+    }
+
+    fn body(&self, is_remapped: bool) -> Custody {
+        let shared = &self.runtime.0;
+        Custody(Arc::new(Body {
+            engine: shared.engine.clone(),
+            name: container_name(self.request.id),
+            run_dir: shared.run_dirs.of(self.request.owner, self.request.id),
+            user: UserLease::take(is_remapped),
+            kind: shared.backend.kind,
+            container_id: OnceLock::new(),
+            vitals: OnceLock::new(),
+            start_tried: AtomicBool::new(false),
+            handle: Handle::current(),
+            stage: watch::Sender::new(Stage::Alive),
+        }))
+    }
+
+    fn labels(&self) -> Labels {
+        Labels {
+            runtime: self.runtime.name(),
+            data_dir: self.runtime.0.data_dir_digest.clone(),
+            owner: self.request.owner,
+            sandbox: self.request.id,
+        }
+    }
+
+    /// Refuses where a limit would be accepted and not enforced.
+    fn require_limits(&self, info: &SystemInfo) -> Result<()> {
+        let enforced = [info.memory_limit, info.pids_limit, info.cpu_cfs_quota];
+        if enforced.contains(&Some(false)) || !self.runtime.capability().limits {
+            return Err(Error::new(
+                ErrorKind::RuntimeUnavailable,
+                OPERATION,
+                format!(
+                    "The runtime `{}` does not enforce the limits of memory, processes and CPU here.",
+                    self.runtime.name()
+                ),
+            )
+            .hint("`lambda doctor` says which limit it is and how to mend it."));
+        }
+        Ok(())
+    }
+
+    /// Stops between two steps if nobody waits any more.
+    fn go_on(&self) -> Result<()> {
+        if self.cancel.is_cancelled() {
+            return Err(cancelled());
+        }
+        Ok(())
+    }
+
+    /// Waits for the bootstrap's connection and its request for code, and meanwhile asks
+    /// Docker for the main process.
+    async fn wait_for_bootstrap(
+        &self,
+        body: &Custody,
+        id: &str,
+        listener: &UnixListener,
+        pipes: &OutputPipes,
+    ) -> Result<(Session<UnixStream>, std::os::fd::OwnedFd)> {
+        let mut connected = std::pin::pin!(connect(listener));
+        let mut vitals = std::pin::pin!(self.find_vitals(body, id, pipes));
+        tokio::select! {
+            session = &mut connected => {
+                vitals.await?;
+                session
+            }
+            vitals = &mut vitals => {
+                let vitals = vitals?;
+                tokio::select! {
+                    biased;
+                    session = &mut connected => match session {
+                        Ok(session) => Ok(session),
+                        // Closing a connection that was just made is one way to die.
+                        Err(_) => Err(self.died(body, pipes).await),
+                    },
+                    () = vitals.process.ended() => Err(self.died(body, pipes).await),
+                }
+            }
+        }
+    }
+
+    async fn find_vitals<'a>(
+        &self,
+        body: &'a Custody,
+        id: &str,
+        pipes: &OutputPipes,
+    ) -> Result<&'a Vitals> {
+        let inspected = body.engine.inspect(&body.name).await?;
+        if has_volumes(&inspected) {
+            return Err(self.attempt.has_volumes());
+        }
+        let pid = inspected.state.and_then(|state| state.pid).unwrap_or(0);
+        let vitals = i32::try_from(pid)
+            .ok()
+            .and_then(|pid| Vitals::open(pid, id));
+        match vitals {
+            Some(vitals) => Ok(body.vitals.get_or_init(|| vitals)),
+            None => Err(self.died(body, pipes).await),
+        }
+    }
+
+    async fn died(&self, body: &Custody, pipes: &OutputPipes) -> Error {
+        let waiting = tokio::time::timeout(Duration::from_secs(1), body.engine.wait(&body.name));
+        let exit_code = waiting.await.ok().and_then(Result::ok).flatten();
+        self.attempt.died(exit_code, &pipes.tail(QUOTED_BYTES))
+    }
+}
+
+async fn connect(listener: &UnixListener) -> Result<(Session<UnixStream>, std::os::fd::OwnedFd)> {
+    let (stream, _) = listener.accept().await.map_err(no_channel)?;
+    let connection = rustix::io::fcntl_dupfd_cloexec(&stream, 0).map_err(no_channel)?;
+    let mut session = Session::new(stream, log_stream_name());
+    session.wait_for_init().await?;
+    Ok((session, connection))
+}
+
+fn open_channels(channels: &mut Channels) -> Result<(UnixListener, OutputPipes)> {
+    let Some((listener, stdout, stderr)) = channels.take() else {
+        return Err(Error::internal(
+            OPERATION,
+            "A sandbox's channels were taken twice.",
+        ));
+    };
+    let listener = UnixListener::from_std(listener).map_err(no_channel)?;
+    let pipes = OutputPipes::new(stdout, stderr).map_err(no_channel)?;
+    Ok((listener, pipes))
+}
+
+fn no_channel(error: impl Into<std::io::Error>) -> Error {
+    Error::new(
+        ErrorKind::RuntimeUnavailable,
+        OPERATION,
+        "The connection to a sandbox could not be made.",
+    )
+    .hint("See whether this process has reached its limit of open files (`ulimit -n`); a sandbox needs eight.")
+    .source(error.into())
+}
+
+fn cancelled() -> Error {
+    Error::new(
+        ErrorKind::RuntimeUnavailable,
+        OPERATION,
+        "Nobody waits for the sandbox any more.",
+    )
+}
+
+/// AWS's form, date and an id.
+fn log_stream_name() -> String {
+    format!(
+        "{}/{:032x}",
+        Timestamp::now().strftime("%Y/%m/%d"),
+        rand::random::<u128>()
+    )
+}
+
+fn has_volumes(inspected: &ContainerInspectResponse) -> bool {
+    inspected
+        .mounts
+        .iter()
+        .flatten()
+        .any(|mount| mount.typ.as_deref() == Some("volume"))
+}
+
+/// Whether ids inside are others outside, so that only the first 65,536 exist inside.
+fn is_remapped(info: &SystemInfo) -> bool {
+    info.security_options
+        .iter()
+        .flatten()
+        .any(|option| option.contains("name=userns") || option.contains("name=rootless"))
+}

@@ -1,0 +1,112 @@
+//! What dead owners left behind: containers, run directories, and gVisor processes that
+//! Docker does not list.
+//!
+//! Containers are found by our labels alone, and only those of this data directory, because
+//! there the locks are that say which owner lives.
+
+use std::collections::BTreeSet;
+
+use bollard::models::ContainerSummary;
+
+use super::labels;
+use super::{ContainerRuntime, Kind, blocking, strays};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{OwnerId, SandboxId};
+
+/// How often a removal that Docker refuses is tried again.
+const ATTEMPTS: u32 = 5;
+
+impl ContainerRuntime {
+    pub(crate) async fn owners(&self) -> Result<Vec<OwnerId>> {
+        let run_dirs = self.0.run_dirs.clone();
+        let mut owners: BTreeSet<OwnerId> = blocking(move || Ok(run_dirs.owners()))
+            .await?
+            .into_iter()
+            .collect();
+        for container in self.0.engine.list(self.label_filter(None)).await? {
+            owners
+                .extend(label(&container, labels::OWNER).and_then(|id| id.parse::<OwnerId>().ok()));
+        }
+        Ok(owners.into_iter().collect())
+    }
+
+    pub(crate) async fn remove_owned(&self, owner: OwnerId) -> Result<usize> {
+        let shared = &self.0;
+        let mut sandboxes = BTreeSet::new();
+        let mut failure = None;
+        for container in shared.engine.list(self.label_filter(Some(owner))).await? {
+            let Some(id) = container.id.as_deref() else {
+                continue;
+            };
+            if let Err(error) = self.remove_container(id).await {
+                failure = Some(error);
+                continue;
+            }
+            if let Some(sandbox) = label(&container, labels::SANDBOX).and_then(|id| id.parse().ok())
+            {
+                sandboxes.insert(sandbox);
+            }
+            if shared.backend.kind == Kind::Runsc {
+                let id = id.to_owned();
+                blocking(move || Ok(strays::kill(&id))).await?;
+            }
+        }
+        if let Some(error) = failure {
+            // The directories stay, so that the next call finds all of it again.
+            return Err(error);
+        }
+        let (run_dirs, kind) = (shared.run_dirs.clone(), shared.backend.kind);
+        let directories: Vec<SandboxId> = blocking(move || {
+            let sandboxes = run_dirs.sandboxes(owner);
+            for sandbox in &sandboxes {
+                let run_dir = run_dirs.of(owner, *sandbox);
+                if kind == Kind::Runsc
+                    && let Some(id) = run_dir.container()
+                {
+                    strays::kill(&id);
+                }
+                run_dir.remove()?;
+            }
+            run_dirs.forget(owner);
+            Ok(sandboxes)
+        })
+        .await?;
+        sandboxes.extend(directories);
+        Ok(sandboxes.len())
+    }
+
+    async fn remove_container(&self, id: &str) -> Result<()> {
+        let mut outcome = Ok(false);
+        for attempt in 1..=ATTEMPTS {
+            outcome = self.0.engine.remove_once(id).await;
+            if matches!(outcome, Ok(true)) {
+                return Ok(());
+            }
+            // A paused container cannot be killed.
+            self.0.engine.unpause(id).await;
+            tokio::time::sleep(std::time::Duration::from_millis(50) * attempt).await;
+        }
+        Err(outcome.err().unwrap_or_else(|| {
+            Error::new(
+                ErrorKind::RuntimeUnavailable,
+                "remove_owned",
+                "Docker has not removed a sandbox yet.",
+            )
+            .hint("It is tried again; `docker ps -a` shows what is left.")
+        }))
+    }
+
+    fn label_filter(&self, owner: Option<OwnerId>) -> Vec<String> {
+        let shared = &self.0;
+        let mut filter = vec![
+            format!("{}={}", labels::RUNTIME, shared.backend.name),
+            format!("{}={}", labels::DATA_DIR, shared.data_dir_digest),
+        ];
+        filter.extend(owner.map(|owner| format!("{}={owner}", labels::OWNER)));
+        filter
+    }
+}
+
+fn label<'a>(container: &'a ContainerSummary, key: &str) -> Option<&'a str> {
+    container.labels.as_ref()?.get(key).map(String::as_str)
+}

@@ -1,0 +1,202 @@
+//! A sandbox at work.
+
+use std::future::Future;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::net::UnixStream;
+use tokio::sync::Mutex;
+
+use super::body::{Custody, Stage, Vitals};
+use super::output::OutputPipes;
+use crate::error::Result;
+use crate::executor::OutputCapture;
+use crate::model::{SandboxId, Termination};
+use crate::protocol::Session;
+use crate::runtime::{InitializeSandbox, InvokeSandbox, Sandbox, SandboxEnd, SandboxReply};
+
+/// How long [`Sandbox::destroy`] waits for the proof of death.
+const DEATH_TIMEOUT: Duration = Duration::from_millis(900);
+
+/// How long [`Sandbox::ended`] waits for Docker's word.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// docker-init reports a child's death by signal n as the exit code 128 + n.
+const SIGNAL_BASE: i64 = 128;
+const SIGNAL_MAX: i64 = 64;
+
+#[derive(Debug)]
+pub(crate) struct ContainerSandbox {
+    id: SandboxId,
+    body: Custody,
+    session: Mutex<Session<UnixStream>>,
+    /// The session's connection once more, to look at it while the session is in use.
+    connection: OwnedFd,
+    pipes: OutputPipes,
+    /// Kills for want of memory that have been reported.
+    oom_kills: AtomicU64,
+    /// The latest figure: the cgroup does not outlive the sandbox.
+    peak_bytes: AtomicU64,
+}
+
+impl ContainerSandbox {
+    /// A booted sandbox. `body` has its vitals.
+    pub(crate) fn new(
+        id: SandboxId,
+        body: Custody,
+        session: Session<UnixStream>,
+        connection: OwnedFd,
+        pipes: OutputPipes,
+    ) -> Self {
+        Self {
+            id,
+            body,
+            session: Mutex::new(session),
+            connection,
+            pipes,
+            oom_kills: AtomicU64::new(0),
+            peak_bytes: AtomicU64::new(0),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        output: &OutputCapture,
+        work: impl Future<Output = Result<SandboxReply>>,
+    ) -> Result<SandboxReply> {
+        let reply = self.pipes.read_during(output, work).await;
+        // The kernel counts before it kills, so what made the connection close is counted.
+        if self.was_oom_killed() {
+            self.sample_peak();
+            return Ok(SandboxReply::OutOfMemory);
+        }
+        if matches!(reply, Ok(SandboxReply::Ended)) {
+            self.sample_peak();
+        }
+        reply
+    }
+
+    fn vitals(&self) -> Option<&Vitals> {
+        self.body.vitals.get()
+    }
+
+    /// Whether there was a kill for want of memory since this was last asked.
+    fn was_oom_killed(&self) -> bool {
+        let cgroup = self.vitals().and_then(|vitals| vitals.cgroup.as_ref());
+        let Some(kills) = cgroup.and_then(super::cgroup::Cgroup::oom_kills) else {
+            return false;
+        };
+        self.oom_kills.swap(kills, Ordering::Relaxed) < kills
+    }
+
+    fn sample_peak(&self) -> Option<u64> {
+        let cgroup = self.vitals()?.cgroup.as_ref()?;
+        if let Some(bytes) = cgroup.memory_peak_bytes() {
+            self.peak_bytes.fetch_max(bytes, Ordering::Relaxed);
+        }
+        Some(self.peak_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
+    }
+}
+
+#[async_trait]
+impl Sandbox for ContainerSandbox {
+    fn id(&self) -> SandboxId {
+        self.id
+    }
+
+    fn is_alive(&self) -> bool {
+        let Some(vitals) = self.vitals() else {
+            return false;
+        };
+        // The process's end makes its pidfd readable. Of the connection only its closing
+        // counts: a request that is waiting there is a sign of life.
+        let mut fds = [
+            PollFd::new(vitals.process.fd(), PollFlags::IN),
+            PollFd::new(&self.connection, PollFlags::RDHUP),
+        ];
+        poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready == 0)
+            && *self.body.stage.borrow() == Stage::Alive
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeSandbox,
+        output: &OutputCapture,
+    ) -> Result<SandboxReply> {
+        let mut session = self.session.lock().await;
+        self.exchange(output, session.initialize(&request)).await
+    }
+
+    async fn invoke(&self, request: InvokeSandbox, output: &OutputCapture) -> Result<SandboxReply> {
+        let mut session = self.session.lock().await;
+        self.exchange(output, session.invoke(&request)).await
+    }
+
+    async fn memory_peak_mib(&self) -> Option<u32> {
+        u32::try_from(self.sample_peak()?.div_ceil(1024 * 1024)).ok()
+    }
+
+    async fn ended(&self) -> SandboxEnd {
+        if self.oom_kills.load(Ordering::Relaxed) > 0 || self.was_oom_killed() {
+            return SandboxEnd::OutOfMemory;
+        }
+        let waiting = self.body.engine.wait(&self.body.name);
+        match tokio::time::timeout(END_TIMEOUT, waiting).await {
+            Ok(Ok(Some(code))) => end_of(code),
+            Ok(Ok(None)) | Err(_) => SandboxEnd::Unknown,
+            Ok(Err(error)) => {
+                tracing::warn!(?error, "Docker cannot say why a sandbox ended");
+                SandboxEnd::Unknown
+            }
+        }
+    }
+
+    fn drain(&self, output: &OutputCapture) {
+        self.pipes.drain(output);
+    }
+
+    async fn destroy(&self) -> Termination {
+        self.sample_peak();
+        self.body.terminate();
+        let dead = self.body.reached(Stage::Dead);
+        match tokio::time::timeout(DEATH_TIMEOUT, dead).await {
+            Ok(()) => Termination::Confirmed,
+            Err(_) => {
+                tracing::warn!(sandbox = %self.id, "the death of a sandbox is not confirmed yet");
+                Termination::Pending
+            }
+        }
+    }
+
+    async fn removed(&self) {
+        self.body.reached(Stage::Removed).await;
+    }
+}
+
+fn end_of(code: i64) -> SandboxEnd {
+    let signal = code - SIGNAL_BASE;
+    match (i32::try_from(code), i32::try_from(signal)) {
+        (_, Ok(signal)) if (1..=SIGNAL_MAX).contains(&i64::from(signal)) => {
+            SandboxEnd::Signaled(signal)
+        }
+        (Ok(code), _) => SandboxEnd::Exited(code),
+        _ => SandboxEnd::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_of_docker_init_tell_signals_from_exits() {
+        assert_eq!(end_of(0), SandboxEnd::Exited(0));
+        assert_eq!(end_of(3), SandboxEnd::Exited(3));
+        assert_eq!(end_of(128), SandboxEnd::Exited(128));
+        assert_eq!(end_of(139), SandboxEnd::Signaled(11));
+        assert_eq!(end_of(255), SandboxEnd::Exited(255));
+    }
+}

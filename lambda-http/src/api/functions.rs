@@ -1,0 +1,92 @@
+//! `/functions`: list, create, read, change, delete.
+
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, LINK, LOCATION};
+use lambda_core::model::{CodeFormat, CodeSource, limits};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use warp::reply::Response;
+
+use super::function_types::{FunctionBody, FunctionView};
+use crate::error::ApiError;
+use crate::request::Request;
+use crate::{body, query, reply};
+
+/// The largest zip in base64, with room for the other fields.
+const BODY_BYTES_MAX: usize = limits::ZIP_BYTES_MAX / 3 * 4 + 512 * 1024;
+
+/// `GET /functions`
+pub(super) async fn list(request: Request) -> Result<Response, ApiError> {
+    let page = query::page(&request.query)?;
+    let found = request
+        .api
+        .platform
+        .function_list(page.limit, page.cursor)
+        .await?;
+    let items: Vec<_> = found.items.iter().map(FunctionView::listed).collect();
+    let mut response = reply::json(StatusCode::OK, &items);
+    if let Some(cursor) = found.next {
+        let link = format!(
+            "<{}?limit={}&cursor={}>; rel=\"next\"",
+            request.full_path,
+            page.limit,
+            utf8_percent_encode(&cursor, NON_ALPHANUMERIC)
+        );
+        if let Ok(link) = HeaderValue::try_from(link) {
+            response.headers_mut().insert(LINK, link);
+        }
+    }
+    Ok(response)
+}
+
+/// `POST /functions`
+pub(super) async fn create(request: Request) -> Result<Response, ApiError> {
+    let api = request.api;
+    let timeout = api.options.body_timeout;
+    let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;
+    let new = body::parse_owned(body, FunctionBody::into_new_function).await?;
+    let function = api.platform.function_create(new).await?;
+    let mut response = reply::json(StatusCode::CREATED, &FunctionView::full(&function));
+    if let Ok(location) = HeaderValue::try_from(format!("{}/{}", request.full_path, function.id)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// `GET /functions/{function}`
+pub(super) async fn get(request: Request) -> Result<Response, ApiError> {
+    let reference = request.function()?;
+    let platform = &request.api.platform;
+    let function = platform.function_get(&reference).await?;
+    // A zip is not shown, so it need not be fetched.
+    let is_inline = function
+        .code
+        .last()
+        .is_some_and(|code| code.format == CodeFormat::Inline);
+    let code = match is_inline {
+        true => Some(platform.function_code(&function).await?),
+        false => None,
+    };
+    let view = FunctionView::full(&function).with_code(match &code {
+        Some(CodeSource::Inline(text)) => Some(text),
+        _ => None,
+    });
+    Ok(reply::json(StatusCode::OK, &view))
+}
+
+/// `PUT /functions/{function}`
+pub(super) async fn update(request: Request) -> Result<Response, ApiError> {
+    let reference = request.function()?;
+    let api = request.api;
+    let timeout = api.options.body_timeout;
+    let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;
+    let patch = body::parse_owned(body, FunctionBody::into_patch).await?;
+    let function = api.platform.function_update(&reference, patch).await?;
+    Ok(reply::json(StatusCode::OK, &FunctionView::full(&function)))
+}
+
+/// `DELETE /functions/{function}`
+pub(super) async fn delete(request: Request) -> Result<Response, ApiError> {
+    let reference = request.function()?;
+    request.api.platform.function_delete(&reference).await?;
+    Ok(reply::no_content())
+}

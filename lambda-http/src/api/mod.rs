@@ -1,0 +1,154 @@
+//! From a request to its operation: match, check, run.
+
+mod execute;
+mod function_types;
+mod functions;
+mod health;
+mod metrics;
+mod millis;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Buf;
+use futures_util::Stream;
+use hyper::{HeaderMap, Method};
+use lambda_core::Platform;
+use warp::path::{FullPath, Tail};
+use warp::reply::Response;
+use warp::{Filter, Rejection};
+
+use crate::auth::{self, TokenCache};
+use crate::body;
+use crate::dashboard;
+use crate::error::ApiError;
+use crate::options::HttpOptions;
+use crate::origin;
+use crate::request::{Connection, Request};
+use crate::route::{self, Matched, Operation};
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) platform: Platform,
+    pub(crate) options: HttpOptions,
+    tokens: TokenCache,
+}
+
+/// The routes of `platform`, as one warp filter: see [`ROUTES`](crate::ROUTES).
+///
+/// It rejects paths that are not in the table, so that other filters can follow; what is in
+/// the table it answers in full, errors included.
+///
+/// # Examples
+/// ```no_run
+/// # async fn run(platform: lambda_core::Platform) {
+/// use warp::Filter as _;
+///
+/// let options = lambda_http::HttpOptions::default();
+/// let app = warp::path("hello").map(|| "hello");
+/// let all = app.or(warp::path("lambda").and(lambda_http::routes(platform, options)));
+/// warp::serve(all).run(([127, 0, 0, 1], 8080)).await;
+/// # }
+/// ```
+pub fn routes(
+    platform: Platform,
+    options: HttpOptions,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let api = Arc::new(Api {
+        platform,
+        options,
+        tokens: TokenCache::default(),
+    });
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::any()
+        .and(matched())
+        .map(move |matched| (Arc::clone(&api), matched))
+        .and(warp::method())
+        .and(warp::path::full())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<Connection>())
+        .and(warp::addr::remote())
+        .and(warp::body::stream())
+        .then(answer)
+}
+
+/// Rejects what is not in the table before anything, the body above all, is taken.
+fn matched() -> impl Filter<Extract = (Matched,), Error = Rejection> + Clone + Send + Sync {
+    warp::path::tail().and_then(async |tail: Tail| {
+        route::match_path(tail.as_str()).ok_or_else(warp::reject::not_found)
+    })
+}
+
+#[allow(clippy::too_many_arguments)] // One per filter: warp hands them over like this.
+async fn answer<S, B>(
+    (api, matched): (Arc<Api>, Matched),
+    method: Method,
+    path: FullPath,
+    query: String,
+    headers: HeaderMap,
+    connection: Option<Connection>,
+    peer: Option<SocketAddr>,
+    body: S,
+) -> Response
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send + 'static,
+    B: Buf,
+{
+    let connection = connection.or_else(|| Some(Connection::new(api.options.listen?, peer?)));
+    let is_loopback = connection.is_some_and(|connection| connection.is_loopback());
+    let request = Request {
+        is_local: is_loopback && !origin::is_forwarded(&headers),
+        function: matched.function.clone(),
+        full_path: path.as_str().to_owned(),
+        api,
+        headers,
+        query,
+        body: body::boxed(body),
+    };
+    run(request, &matched, &method)
+        .await
+        .unwrap_or_else(ApiError::into_response)
+}
+
+async fn run(request: Request, matched: &Matched, method: &Method) -> Result<Response, ApiError> {
+    let api = &request.api;
+    if request.is_local {
+        origin::check_host(&request.headers, &api.options.hosts)?;
+    }
+    origin::check_origin(&request.headers)?;
+    let route = matched
+        .route(method)
+        .map_err(ApiError::method_not_allowed)?;
+    auth::authorize(
+        &api.platform,
+        &api.options,
+        &api.tokens,
+        &request.headers,
+        request.is_local,
+        route.access,
+    )
+    .await?;
+    match route.operation {
+        Operation::Execute => execute::execute(request).await,
+        Operation::FunctionList => functions::list(request).await,
+        Operation::FunctionCreate => functions::create(request).await,
+        Operation::FunctionGet => functions::get(request).await,
+        Operation::FunctionUpdate => functions::update(request).await,
+        Operation::FunctionDelete => functions::delete(request).await,
+        Operation::MetricsList => metrics::list(request).await,
+        Operation::MetricsSummary => metrics::summary(request).await,
+        Operation::Health => Ok(health::health()),
+        Operation::Asset(asset) => Ok(dashboard::serve(asset)),
+    }
+}
+
+/// What is said where no filter wanted a request.
+pub(crate) async fn unknown_route(rejection: Rejection) -> Result<Response, Rejection> {
+    if rejection.is_not_found() {
+        Ok(ApiError::unknown_route().into_response())
+    } else {
+        Err(rejection)
+    }
+}

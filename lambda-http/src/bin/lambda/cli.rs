@@ -1,0 +1,242 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Your own serverless functions: deploy Python and JavaScript, run them in warm sandboxes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lambda",
+    version,
+    about,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage."
+)]
+pub(crate) struct Cli {
+    /// Print JSON, for scripts
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Where the server keeps its data [default: $XDG_DATA_HOME/lambda, ~/.local/share/lambda
+    /// or, as root, /var/lib/lambda]
+    #[arg(long, global = true, value_name = "DIR", env = "LAMBDA_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server, with its dashboard
+    Serve(Box<ServeArgs>),
+    /// Create a function, or a new version of it, from a file, a directory or a zip archive
+    Deploy(Box<DeployArgs>),
+    /// List the functions
+    List(ListArgs),
+    /// Execute a function and print what it returns
+    Invoke(InvokeArgs),
+    /// Delete functions
+    Delete(DeleteArgs),
+    /// Check Docker, gVisor, images and limits on this machine, and say how to mend them
+    Doctor(DoctorArgs),
+}
+
+/// Where the server is.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// The server's address. The token comes from LAMBDA_TOKEN or, for a server on this
+    /// machine, from the data directory
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "LAMBDA_URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    pub(crate) url: String,
+}
+
+/// What `serve` and `doctor` read besides the TOML file.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// A TOML file [default: lambda.toml in the data directory, else in the current one]
+    #[arg(long, value_name = "FILE", env = "LAMBDA_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The store's URL [default: sqlite://<data-dir>/lambda.db]
+    #[arg(long, value_name = "URL", env = "LAMBDA_STORE", hide_env_values = true)]
+    pub(crate) store: Option<String>,
+
+    /// An image that functions may name; repeatable
+    #[arg(long = "allow-image", value_name = "IMAGE", action = ArgAction::Append)]
+    pub(crate) allowed_images: Vec<String>,
+
+    /// A Docker network that functions may name; repeatable
+    #[arg(long = "allow-network", value_name = "NETWORK", action = ArgAction::Append)]
+    pub(crate) allowed_networks: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    /// The address to listen on; off loopback every API route needs a token
+    /// [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "LAMBDA_LISTEN")]
+    pub(crate) listen: Option<String>,
+
+    /// Ask for a token on loopback too
+    #[arg(long)]
+    pub(crate) require_token: bool,
+
+    /// A further name by which browsers may reach a server on loopback; repeatable
+    #[arg(long = "host", value_name = "NAME", action = ArgAction::Append)]
+    pub(crate) hosts: Vec<String>,
+
+    /// How log lines look; what is logged is set by LAMBDA_LOG, for instance `debug`
+    /// [default: text]
+    #[arg(long, value_name = "FORMAT", env = "LAMBDA_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// A source file (.py, .js, .mjs, .cjs), a directory or a .zip archive
+    #[arg(value_name = "FILE|DIR|ZIP")]
+    pub(crate) path: PathBuf,
+
+    /// The function's name [default: from the file's name]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+
+    /// python or javascript [default: from the file's extension, or from main.* or the
+    /// handler's module in a directory or archive]
+    #[arg(long)]
+    pub(crate) language: Option<String>,
+
+    /// module.function of a handler function; without it the function is a script
+    #[arg(long)]
+    pub(crate) handler: Option<String>,
+
+    /// For people
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+
+    /// docker or gvisor
+    #[arg(long)]
+    pub(crate) runtime: Option<String>,
+
+    /// Longest run of one invocation, in milliseconds
+    #[arg(long, value_name = "MS")]
+    pub(crate) timeout_ms: Option<u64>,
+
+    /// Memory of a sandbox, in MiB
+    #[arg(long, value_name = "MIB")]
+    pub(crate) memory_mib: Option<u32>,
+
+    /// CPUs of a sandbox
+    #[arg(long, value_name = "N")]
+    pub(crate) cpus: Option<f64>,
+
+    /// Size of /tmp, in MiB, out of the memory
+    #[arg(long, value_name = "MIB")]
+    pub(crate) tmp_mib: Option<u32>,
+
+    /// An environment variable; repeatable; together they replace all that were there
+    #[arg(long = "env", value_name = "NAME=VALUE", action = ArgAction::Append)]
+    pub(crate) env: Vec<String>,
+
+    /// Most sandboxes of the function at once
+    #[arg(long, value_name = "N")]
+    pub(crate) concurrency: Option<u32>,
+
+    /// The container image, out of the server's list
+    #[arg(long)]
+    pub(crate) image: Option<String>,
+
+    /// none, or a network out of the server's list
+    #[arg(long)]
+    pub(crate) network: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exits with 1 when the function failed. Args that begin with a hyphen stand after `--`."
+)]
+pub(crate) struct InvokeArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// The function's name or id
+    pub(crate) name: String,
+
+    /// Command-line args, for a script function
+    #[arg(conflicts_with = "event")]
+    pub(crate) args: Vec<String>,
+
+    /// The event, for a handler function: JSON, @FILE, or - for stdin
+    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    pub(crate) event: Option<String>,
+
+    /// Run in gVisor
+    #[arg(long)]
+    pub(crate) gvisor: bool,
+
+    /// A shorter timeout than the function's own, in milliseconds
+    #[arg(long, value_name = "MS")]
+    pub(crate) timeout_ms: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// Names or ids of functions
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_stand_on_either_side_of_args() {
+        let cli = Cli::parse_from(["lambda", "invoke", "f", "a", "--gvisor", "b", "--", "-c"]);
+        let Command::Invoke(invoke) = cli.command else {
+            panic!("another command")
+        };
+        assert!(invoke.gvisor);
+        assert_eq!(invoke.args, ["a", "b", "-c"]);
+    }
+}

@@ -1,0 +1,253 @@
+//! The commands' side of the API.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, LINK};
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::cli::{Cli, ServerArgs};
+use crate::config;
+use crate::failure::{Failure, Result};
+use crate::token;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest invocation, its wait for a sandbox and its cold start.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(960);
+
+/// A result, stdout and stderr at their largest, and escaped.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A client of one server.
+pub(crate) struct Client {
+    http: HyperClient<HttpConnector, Full<Bytes>>,
+    base: String,
+    token: Token,
+}
+
+enum Token {
+    /// Sent with every request.
+    Given(String),
+    /// Sent where the server asks for one: it may not be that server's.
+    Kept(String),
+    None,
+}
+
+/// An answer of 200 to 299.
+pub(crate) struct Answer {
+    pub(crate) body: Bytes,
+    headers: HeaderMap,
+}
+
+impl Client {
+    pub(crate) fn new(cli: &Cli, server: &ServerArgs) -> Result<Self> {
+        let (base, is_local) = parse_url(&server.url)?;
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_nodelay(true);
+        Ok(Self {
+            http: HyperClient::builder(TokioExecutor::new()).build(connector),
+            base,
+            token: find_token(cli.data_dir.as_deref(), is_local)?,
+        })
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<Answer> {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, json: Bytes) -> Result<Answer> {
+        self.send(Method::POST, path, Some(json)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, json: Bytes) -> Result<Answer> {
+        self.send(Method::PUT, path, Some(json)).await
+    }
+
+    async fn send(&self, method: Method, path: &str, json: Option<Bytes>) -> Result<Answer> {
+        let (first, fallback) = match &self.token {
+            Token::Given(secret) => (Some(secret), None),
+            Token::Kept(secret) => (None, Some(secret)),
+            Token::None => (None, None),
+        };
+        let mut answer = self.attempt(&method, path, json.clone(), first).await?;
+        if answer.0 == StatusCode::UNAUTHORIZED && fallback.is_some() {
+            answer = self.attempt(&method, path, json, fallback).await?;
+        }
+        let (status, headers, body) = answer;
+        if status.is_success() {
+            return Ok(Answer { body, headers });
+        }
+        Err(refusal(status, &body))
+    }
+
+    async fn attempt(
+        &self,
+        method: &Method,
+        path: &str,
+        json: Option<Bytes>,
+        token: Option<&String>,
+    ) -> Result<(StatusCode, HeaderMap, Bytes)> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base));
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if json.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        let request = request
+            .body(Full::new(json.unwrap_or_default()))
+            .map_err(|error| {
+                Failure::usage(format!("The request cannot be made: {error}."))
+                    .hint("Check --url and LAMBDA_TOKEN.")
+            })?;
+        let answered = async {
+            let response = self.http.request(request).await.map_err(|error| {
+                self.unreachable(if error.is_connect() {
+                    "nothing accepts connections there".to_owned()
+                } else {
+                    format!("the connection broke: {error}")
+                })
+            })?;
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX)
+                .collect()
+                .await
+                .map_err(|error| self.unreachable(format!("its answer broke off: {error}")))?;
+            Ok((parts.status, parts.headers, body.to_bytes()))
+        };
+        tokio::time::timeout(ANSWER_TIMEOUT, answered)
+            .await
+            .unwrap_or_else(|_| Err(self.unreachable("it took too long".to_owned())))
+    }
+
+    fn unreachable(&self, why: String) -> Failure {
+        Failure::new(format!("No answer from {}: {why}.", self.base))
+            .code("Unreachable")
+            .hint("Start a server with `lambda serve`, or name another with --url or LAMBDA_URL.")
+    }
+}
+
+impl Answer {
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Failure::new(format!(
+                "The server's answer is not what was expected: {error}."
+            ))
+            .hint("Is it a `lambda` server, and as new as this command?")
+        })
+    }
+
+    /// The query of the next page of a listing.
+    pub(crate) fn next_query(&self) -> Option<String> {
+        let link = self.headers.get(LINK)?.to_str().ok()?;
+        let (target, _) = link.strip_prefix('<')?.split_once(">; rel=\"next\"")?;
+        target.split_once('?').map(|(_, query)| query.to_owned())
+    }
+}
+
+fn refusal(status: StatusCode, body: &[u8]) -> Failure {
+    #[derive(Deserialize)]
+    struct Envelope {
+        error: Detail,
+    }
+    #[derive(Deserialize)]
+    struct Detail {
+        code: String,
+        message: String,
+        hint: Option<String>,
+    }
+    match serde_json::from_slice::<Envelope>(body) {
+        Ok(Envelope { error }) => {
+            let failure = Failure::new(error.message).code(error.code);
+            match error.hint.filter(|hint| !hint.is_empty()) {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        }
+        Err(_) => Failure::new(format!("The server answered {status}."))
+            .hint("Is it a `lambda` server? Check --url."),
+    }
+}
+
+/// The base of all addresses, without a slash at its end, and whether it is this machine.
+fn parse_url(url: &str) -> Result<(String, bool)> {
+    let wrong = || {
+        Failure::usage(format!("`{url}` is not a server's address."))
+            .hint("Write it like http://127.0.0.1:8080.")
+    };
+    let uri: Uri = url.parse().map_err(|_| wrong())?;
+    match uri.scheme_str() {
+        Some("http") => {}
+        Some("https") => {
+            return Err(Failure::usage("This command does not speak TLS.")
+                .hint("Tunnel to the server, for instance with `ssh -L 8080:localhost:8080`."));
+        }
+        _ => return Err(wrong()),
+    }
+    let host = uri.host().ok_or_else(wrong)?;
+    if uri.query().is_some() {
+        return Err(wrong());
+    }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_local = bare == "localhost"
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    Ok((url.trim_end_matches('/').to_owned(), is_local))
+}
+
+/// What is kept for the server on this machine is sent to no other.
+fn find_token(data_dir: Option<&Path>, is_local: bool) -> Result<Token> {
+    match std::env::var("LAMBDA_TOKEN") {
+        Ok(secret) if !secret.trim().is_empty() => {
+            return Ok(Token::Given(secret.trim().to_owned()));
+        }
+        _ => {}
+    }
+    if !is_local {
+        return Ok(Token::None);
+    }
+    // Most commands need none here, so a file that is not there or not ours is no failure.
+    let kept = config::data_dir_or_default(data_dir).and_then(|directory| token::read(&directory));
+    Ok(kept.ok().flatten().map_or(Token::None, Token::Kept))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        assert_eq!(
+            parse_url("http://localhost:1/").unwrap(),
+            ("http://localhost:1".to_owned(), true)
+        );
+        assert!(parse_url("http://[::1]:8080").unwrap().1);
+        assert!(!parse_url("http://10.0.0.1").unwrap().1);
+        assert!(!parse_url("http://127.0.0.1.evil.test").unwrap().1);
+        for bad in [
+            "",
+            "localhost:8080",
+            "https://x",
+            "ftp://x",
+            "http://x/?a=b",
+        ] {
+            assert!(parse_url(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `lambda doctor`: what is amiss on this machine, and how to mend it.
+
+use std::process::ExitCode;
+
+use lambda_core::runtime::{Finding, Severity};
+use serde::Serialize;
+
+use crate::cli::{Cli, DoctorArgs};
+use crate::config::Config;
+use crate::failure::{Failure, Result};
+use crate::{platform, terminal};
+
+#[derive(Serialize)]
+struct Report {
+    runtime: String,
+    findings: Vec<Finding>,
+}
+
+pub(crate) async fn run(cli: &Cli, args: &DoctorArgs) -> Result<ExitCode> {
+    let config = Config::load(cli.data_dir.as_deref(), &args.config)?;
+    let mut reports = Vec::new();
+    for runtime in platform::runtimes(&config) {
+        let name = runtime.name().to_string();
+        if !cli.json {
+            terminal::note(&format!("Checking {name}; this starts a sandbox ..."))?;
+        }
+        let findings = runtime.check(true).await;
+        if !cli.json {
+            terminal::print(&show(&name, &findings))?;
+        }
+        reports.push(Report {
+            runtime: name,
+            findings,
+        });
+    }
+    if cli.json {
+        let text = serde_json::to_string(&reports)
+            .map_err(|error| Failure::new(format!("The report cannot be printed: {error}.")))?;
+        terminal::print(&text)?;
+    }
+    let errors = reports
+        .iter()
+        .flat_map(|report| &report.findings)
+        .filter(|finding| finding.severity == Severity::Error)
+        .count();
+    if !cli.json {
+        terminal::print(&match errors {
+            0 => "All is well.".to_owned(),
+            1 => "1 error; see above for its mend.".to_owned(),
+            n => format!("{n} errors; see above for their mends."),
+        })?;
+    }
+    Ok(if errors == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// One runtime's findings.
+pub(crate) fn show(runtime: &str, findings: &[Finding]) -> String {
+    let mut text = runtime.to_owned();
+    for finding in findings {
+        let mark = match finding.severity {
+            Severity::Ok => "ok     ",
+            Severity::Warning => "warning",
+            Severity::Error => "ERROR  ",
+        };
+        text.push_str(&format!(
+            "\n  {mark}  {}: {}",
+            finding.subject, finding.detail
+        ));
+        if let Some(mend) = &finding.mend {
+            text.push_str(&format!("\n           mend: {mend}"));
+        }
+    }
+    text
+}

@@ -1,0 +1,66 @@
+//! `lambda list`
+
+use std::process::ExitCode;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::cli::{Cli, ListArgs};
+use crate::client::Client;
+use crate::failure::Result;
+use crate::terminal;
+
+#[derive(Deserialize)]
+struct Listed {
+    name: String,
+    language: String,
+    handler: Option<String>,
+    runtime: String,
+    version: u32,
+    memory_mib: u32,
+    timeout_ms: u64,
+    updated_at: String,
+}
+
+pub(crate) async fn run(cli: &Cli, args: &ListArgs) -> Result<ExitCode> {
+    let client = Client::new(cli, &args.server)?;
+    let mut all: Vec<Box<RawValue>> = Vec::new();
+    let mut query = Some("limit=1000".to_owned());
+    while let Some(asked) = query {
+        let answer = client.get(&format!("/functions?{asked}")).await?;
+        all.extend(answer.parse::<Vec<Box<RawValue>>>()?);
+        query = answer.next_query();
+    }
+    if cli.json {
+        let items: Vec<_> = all.iter().map(|item| item.get()).collect();
+        terminal::print(&format!("[{}]", items.join(",")))?;
+    } else if all.is_empty() {
+        terminal::print("There are no functions yet. Deploy one with `lambda deploy hello.py`.")?;
+    } else {
+        let rows: Vec<_> = all
+            .iter()
+            .filter_map(|item| serde_json::from_str(item.get()).ok())
+            .map(row)
+            .collect();
+        let header = [
+            "NAME", "VERSION", "LANGUAGE", "HANDLER", "RUNTIME", "MEMORY", "TIMEOUT", "UPDATED",
+        ];
+        terminal::print(&terminal::table(&header, &rows))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(function: Listed) -> Vec<String> {
+    // Minutes are enough for people: 2025-01-31T12:34
+    let updated: String = function.updated_at.chars().take(16).collect();
+    vec![
+        function.name,
+        function.version.to_string(),
+        function.language,
+        function.handler.unwrap_or_else(|| "(script)".to_owned()),
+        function.runtime,
+        format!("{} MiB", function.memory_mib),
+        format!("{} ms", function.timeout_ms),
+        updated.replace('T', " "),
+    ]
+}

@@ -1,0 +1,19 @@
+//! One file for each command.
+
+pub(crate) mod delete;
+pub(crate) mod deploy;
+pub(crate) mod doctor;
+pub(crate) mod invoke;
+pub(crate) mod list;
+pub(crate) mod serve;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// The path of a function. What is no name reaches the server as one segment all the same,
+/// and is refused there.
+fn function_path(reference: &str) -> String {
+    format!(
+        "/functions/{}",
+        utf8_percent_encode(reference, NON_ALPHANUMERIC)
+    )
+}

@@ -1,0 +1,209 @@
+//! `lambda serve`
+
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use lambda_core::runtime::Severity;
+use lambda_core::{Platform, Runtime};
+use lambda_http::{HttpOptions, ServerOptions};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::cli::{Cli, ServeArgs};
+use crate::config::Config;
+use crate::failure::{Failure, Result};
+use crate::token::{self, OperatorToken};
+use crate::{logging, platform, terminal};
+
+/// As a shell reports a process that SIGINT has ended.
+const EXIT_INTERRUPTED: i32 = 130;
+
+pub(crate) async fn run(cli: &Cli, args: &ServeArgs) -> Result<ExitCode> {
+    let config = settings(cli, args)?;
+    logging::init(config.log_format)?;
+    make_data_dir(&config.data_dir)?;
+    let token = OperatorToken::load(&config.data_dir)?;
+    let options = http_options(&config, &token)?;
+    // Before anything is started: a second server on the same port should change nothing.
+    let listener = listen(config.listen_address()?).await?;
+    let stop = stop_signal()?;
+    let runtimes = platform::runtimes(&config);
+    let running = platform::start(&config, &runtimes).await?;
+
+    let served = async {
+        announce(cli, &config, &listener, &token, &runtimes).await?;
+        let routes = lambda_http::routes(running.clone(), options);
+        lambda_http::serve(listener, routes, ServerOptions::default(), async {
+            // An error means that the task that waits for signals is gone: stop as well.
+            let _ = stop.await;
+        })
+        .await;
+        Ok(ExitCode::SUCCESS)
+    }
+    .await;
+    close(&running).await;
+    served
+}
+
+async fn close(running: &Platform) {
+    tracing::info!("removing the sandboxes");
+    running.close().await;
+}
+
+fn settings(cli: &Cli, args: &ServeArgs) -> Result<Config> {
+    let mut config = Config::load(cli.data_dir.as_deref(), &args.config)?;
+    if let Some(listen) = &args.listen {
+        config.listen.clone_from(listen);
+    }
+    if let Some(format) = args.log_format {
+        config.log_format = format;
+    }
+    config.require_token |= args.require_token;
+    config.hosts.extend(args.hosts.iter().cloned());
+    Ok(config)
+}
+
+fn http_options(config: &Config, token: &OperatorToken) -> Result<HttpOptions> {
+    let mut options = HttpOptions::default()
+        .operator_token(token.secret())?
+        .anonymous_loopback(!config.require_token);
+    for host in &config.hosts {
+        options = options.host(host);
+    }
+    Ok(options)
+}
+
+/// The token, the code and the records are for the owner alone.
+fn make_data_dir(path: &Path) -> Result<()> {
+    let failed = |error: std::io::Error| {
+        Failure::new(format!(
+            "The data directory {} cannot be used: {error}.",
+            path.display()
+        ))
+        .hint("Make it writable, or name another with --data-dir.")
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(path).map_err(failed)?;
+    let permissions = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(path, permissions).map_err(failed)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let failure = Failure::new(format!("The server cannot listen on {address}: {error}."));
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => failure
+                .hint("Is it running already? Else choose another port: --listen 127.0.0.1:8081."),
+            _ => failure.hint("Choose another address with --listen."),
+        }
+    })
+}
+
+/// Ready at the first SIGINT or SIGTERM; the second ends the process at once.
+fn stop_signal() -> Result<oneshot::Receiver<()>> {
+    let install = |kind| {
+        signal(kind).map_err(|error| Failure::new(format!("Signals cannot be handled: {error}.")))
+    };
+    let mut interrupt = install(SignalKind::interrupt())?;
+    let mut terminate = install(SignalKind::terminate())?;
+    let (sender, receiver) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        next().await;
+        tracing::info!("stopping: running requests may end first; a second signal stops at once");
+        let _ = sender.send(());
+        next().await;
+        // What is left behind is removed by the next start.
+        std::process::exit(EXIT_INTERRUPTED);
+    });
+    Ok(receiver)
+}
+
+/// Says where everything is, and what cannot be used.
+async fn announce(
+    cli: &Cli,
+    config: &Config,
+    listener: &TcpListener,
+    token: &OperatorToken,
+    runtimes: &[std::sync::Arc<dyn Runtime>],
+) -> Result<()> {
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::new(format!("The listener has no address: {error}.")))?;
+    let url = format!("http://{address}/");
+    let mut usable = Vec::new();
+    let mut broken = Vec::new();
+    for runtime in runtimes {
+        let name = runtime.name().to_string();
+        let findings = runtime.check(false).await;
+        let errors: Vec<_> = findings
+            .into_iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .collect();
+        if errors.is_empty() {
+            usable.push(name);
+        } else {
+            broken.push((name, errors));
+        }
+    }
+    if cli.json {
+        let broken: serde_json::Map<_, _> = broken
+            .into_iter()
+            .map(|(name, errors)| (name, json!(errors)))
+            .collect();
+        return terminal::print(
+            &json!({"url": url, "data_dir": config.data_dir, "usable": usable, "unusable": broken})
+                .to_string(),
+        );
+    }
+    let mut text = format!(
+        "Dashboard:  {url}\nData:       {}",
+        config.data_dir.display()
+    );
+    if let Some(path) = &config.file_path {
+        text.push_str(&format!("\nSettings:   {}", path.display()));
+    }
+    text.push_str(&match token {
+        OperatorToken::Given(_) => format!("\nToken:      the value of {}", token::VARIABLE),
+        OperatorToken::Kept(_) => {
+            format!(
+                "\nToken:      in {}",
+                token::path(&config.data_dir).display()
+            )
+        }
+        OperatorToken::Made(secret) => format!(
+            "\nToken:      {secret}\n            (shown this once; kept in {})",
+            token::path(&config.data_dir).display()
+        ),
+    });
+    let usable = match usable.is_empty() {
+        true => "none".to_owned(),
+        false => usable.join(", "),
+    };
+    text.push_str(&format!("\nRuntimes:   {usable}"));
+    for (name, errors) in &broken {
+        for error in errors {
+            text.push_str(&format!("\n  {name} cannot be used: {}", error.detail));
+            if let Some(mend) = &error.mend {
+                text.push_str(&format!("\n    {mend}"));
+            }
+        }
+    }
+    if !address.ip().is_loopback() {
+        text.push_str(
+            "\nOther machines can reach this address. The API asks for a token everywhere, but\n\
+             the connection is not encrypted: put a proxy with TLS in front.",
+        );
+    }
+    terminal::print(&text)
+}

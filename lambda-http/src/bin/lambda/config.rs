@@ -1,0 +1,269 @@
+//! The server's settings: flags, then environment, then the TOML file, then defaults.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lambda_core::pool::PoolOptions;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::Deserialize;
+
+use crate::cli::{ConfigArgs, LogFormat};
+use crate::failure::{Failure, Result};
+
+const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
+
+/// What would end the path in a store's URL.
+const URL_PATH: &AsciiSet = &CONTROLS.add(b'?').add(b'#').add(b'%');
+
+/// The TOML file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ConfigFile {
+    listen: Option<String>,
+    store: Option<String>,
+    require_token: bool,
+    hosts: Vec<String>,
+    log_format: Option<LogFormat>,
+    pub(crate) containers: ContainerSection,
+    pub(crate) pool: PoolSection,
+}
+
+/// `[containers]`: what sandboxes are made of.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ContainerSection {
+    pub(crate) docker_socket: Option<PathBuf>,
+    pub(crate) python_image: Option<String>,
+    pub(crate) javascript_image: Option<String>,
+    pub(crate) allowed_images: BTreeSet<String>,
+    pub(crate) allowed_networks: BTreeSet<String>,
+    pub(crate) runc: Option<String>,
+    pub(crate) runsc: Option<String>,
+}
+
+/// `[pool]`: bounds of the warm-container manager.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PoolSection {
+    sandboxes_max: Option<u32>,
+    memory_mib_max: Option<u64>,
+    function_concurrency: Option<u32>,
+    creating_max: Option<u32>,
+    queue_max: Option<u32>,
+    queue_timeout_ms: Option<u64>,
+    idle_timeout_ms: Option<u64>,
+}
+
+impl PoolSection {
+    /// The pool's own defaults, with what the file sets.
+    pub(crate) fn options(&self) -> PoolOptions {
+        fn set<T: Copy>(target: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *target = value;
+            }
+        }
+        let mut options = PoolOptions::default();
+        set(&mut options.sandboxes_max, self.sandboxes_max);
+        set(&mut options.memory_mib_max, self.memory_mib_max);
+        set(&mut options.function_concurrency, self.function_concurrency);
+        set(&mut options.creating_max, self.creating_max);
+        set(&mut options.queue_max, self.queue_max);
+        let millis = |value: Option<u64>| value.map(Duration::from_millis);
+        set(&mut options.queue_timeout, millis(self.queue_timeout_ms));
+        set(&mut options.idle_timeout, millis(self.idle_timeout_ms));
+        options
+    }
+}
+
+/// The settings, put together.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) data_dir: PathBuf,
+    /// The file that was read, if there was one.
+    pub(crate) file_path: Option<PathBuf>,
+    pub(crate) store_url: String,
+    pub(crate) listen: String,
+    pub(crate) require_token: bool,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) log_format: LogFormat,
+    pub(crate) containers: ContainerSection,
+    pub(crate) pool: PoolSection,
+}
+
+impl Config {
+    pub(crate) fn load(data_dir: Option<&Path>, args: &ConfigArgs) -> Result<Self> {
+        let data_dir = data_dir_or_default(data_dir)?;
+        let file_path = match &args.config {
+            Some(path) => Some(path.clone()),
+            None => [data_dir.join("lambda.toml"), PathBuf::from("lambda.toml")]
+                .into_iter()
+                .find(|path| path.is_file()),
+        };
+        let mut file = match &file_path {
+            Some(path) => read(path)?,
+            None => ConfigFile::default(),
+        };
+        let containers = &mut file.containers;
+        containers
+            .allowed_images
+            .extend(args.allowed_images.iter().cloned());
+        containers
+            .allowed_networks
+            .extend(args.allowed_networks.iter().cloned());
+        Ok(Self {
+            store_url: args
+                .store
+                .clone()
+                .or(file.store)
+                .unwrap_or_else(|| default_store_url(&data_dir)),
+            listen: file.listen.unwrap_or_else(|| LISTEN_DEFAULT.to_owned()),
+            require_token: file.require_token,
+            hosts: file.hosts,
+            log_format: file.log_format.unwrap_or(LogFormat::Text),
+            containers: file.containers,
+            pool: file.pool,
+            data_dir,
+            file_path,
+        })
+    }
+
+    /// The address to listen on.
+    pub(crate) fn listen_address(&self) -> Result<SocketAddr> {
+        // A name would have to be looked up, and the look-up decides who can reach the server.
+        let text = self.listen.replace("localhost:", "127.0.0.1:");
+        text.parse().map_err(|_| {
+            Failure::usage(format!("`{}` is not an address to listen on.", self.listen))
+                .hint("Write an IP address and a port, for instance 127.0.0.1:8080 or [::]:8080.")
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<ConfigFile> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("{} cannot be read: {error}.", path.display()))
+            .hint("Check --config and LAMBDA_CONFIG.")
+    })?;
+    toml::from_str(&text).map_err(|error| {
+        Failure::usage(format!(
+            "{} is not a valid configuration:\n{error}",
+            path.display()
+        ))
+    })
+}
+
+/// The data directory that was asked for, absolute, or the usual one.
+pub(crate) fn data_dir_or_default(asked: Option<&Path>) -> Result<PathBuf> {
+    let directory = match asked {
+        Some(path) => path.to_owned(),
+        None => default_data_dir(|name| std::env::var_os(name).map(PathBuf::from))?,
+    };
+    std::path::absolute(&directory)
+        .map_err(|error| Failure::usage(format!("The data directory is not a path: {error}.")))
+}
+
+fn default_data_dir(variable: impl Fn(&str) -> Option<PathBuf>) -> Result<PathBuf> {
+    // The XDG rules: a relative path there is to be ignored.
+    let absolute = |name| variable(name).filter(|path| path.is_absolute());
+    if let Some(data) = absolute("XDG_DATA_HOME") {
+        return Ok(data.join("lambda"));
+    }
+    match absolute("HOME") {
+        Some(home) if home != Path::new("/root") => Ok(home.join(".local/share/lambda")),
+        Some(_) => Ok(PathBuf::from("/var/lib/lambda")),
+        None => Err(
+            Failure::usage("There is no home directory to keep data in.")
+                .hint("Name a directory with --data-dir or LAMBDA_DATA_DIR."),
+        ),
+    }
+}
+
+fn default_store_url(data_dir: &Path) -> String {
+    let path = data_dir.join("lambda.db");
+    format!(
+        "sqlite://{}",
+        utf8_percent_encode(&path.to_string_lossy(), URL_PATH)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(config: Option<PathBuf>) -> ConfigArgs {
+        ConfigArgs {
+            config,
+            store: None,
+            allowed_images: vec!["b".to_owned()],
+            allowed_networks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_file_gives_what_flags_leave_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lambda.toml");
+        std::fs::write(
+            &path,
+            "listen = '[::1]:0'\nstore = 'sqlite::memory:'\n[containers]\nallowed_images = ['a']\n[pool]\nqueue_timeout_ms = 5\n",
+        )
+        .unwrap();
+        let mut args = args(None);
+        let config = Config::load(Some(directory.path()), &args).unwrap();
+        assert_eq!(config.file_path.as_ref(), Some(&path));
+        assert_eq!(config.listen_address().unwrap(), "[::1]:0".parse().unwrap());
+        assert_eq!(config.store_url, "sqlite::memory:");
+        assert_eq!(config.containers.allowed_images.len(), 2);
+        assert_eq!(
+            config.pool.options().queue_timeout,
+            Duration::from_millis(5)
+        );
+        args.store = Some("sqlite://x.db".to_owned());
+        let config = Config::load(Some(directory.path()), &args).unwrap();
+        assert_eq!(config.store_url, "sqlite://x.db");
+    }
+
+    #[test]
+    fn a_typo_in_the_file_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("lambda.toml"), "lissten = 'x'\n").unwrap();
+        let error = Config::load(Some(directory.path()), &args(None)).unwrap_err();
+        assert!(error.message.contains("lissten"), "{error}");
+        assert_eq!(error.exit_code(), 2);
+        assert!(Config::load(Some(directory.path()), &args(Some("nowhere.toml".into()))).is_err());
+    }
+
+    #[test]
+    fn data_directories() {
+        let with = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<_> = pairs
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), PathBuf::from(v)))
+                .collect();
+            default_data_dir(|name| {
+                pairs
+                    .iter()
+                    .find(|(n, _)| n == name)
+                    .map(|(_, v)| v.clone())
+            })
+        };
+        assert_eq!(
+            with(&[("HOME", "/home/a"), ("XDG_DATA_HOME", "/x")]).unwrap(),
+            Path::new("/x/lambda")
+        );
+        assert_eq!(
+            with(&[("HOME", "/home/a"), ("XDG_DATA_HOME", "x")]).unwrap(),
+            Path::new("/home/a/.local/share/lambda")
+        );
+        assert_eq!(
+            with(&[("HOME", "/root")]).unwrap(),
+            Path::new("/var/lib/lambda")
+        );
+        assert!(with(&[]).is_err());
+        assert_eq!(
+            default_store_url(Path::new("/a b/c?")),
+            "sqlite:///a b/c%3F/lambda.db"
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! What an operator may set, each default with its reason.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use lambda_core::model::TokenDigest;
+use lambda_core::{Error, Result};
+
+/// How [`routes`](crate::routes) treats requests.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct HttpOptions {
+    pub(crate) operator_token: Option<TokenDigest>,
+    pub(crate) anonymous_loopback: bool,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) body_timeout: Duration,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            operator_token: None,
+            anonymous_loopback: true,
+            hosts: Vec::new(),
+            listen: None,
+            // The largest upload (a 50 MB zip in base64) at little more than 1 MB/s.
+            body_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl HttpOptions {
+    /// A token that allows everything, besides those in the store. Only its digest is kept.
+    ///
+    /// # Errors
+    /// `InvalidParameter` if it is empty: everybody would know it.
+    pub fn operator_token(mut self, secret: &str) -> Result<Self> {
+        if secret.trim().is_empty() {
+            return Err(
+                Error::invalid("http_options", "The operator's token is empty.")
+                    .hint("Set it to a long random secret, or leave it unset to have one made."),
+            );
+        }
+        self.operator_token = Some(TokenDigest::of(secret));
+        Ok(self)
+    }
+
+    /// Whether loopback may list, change and execute functions without a token (default:
+    /// yes). Metrics need one anyway.
+    pub fn anonymous_loopback(mut self, allowed: bool) -> Self {
+        self.anonymous_loopback = allowed;
+        self
+    }
+
+    /// A further name that a `Host` header may carry on loopback, besides `localhost` and
+    /// loopback addresses.
+    pub fn host(mut self, name: impl Into<String>) -> Self {
+        self.hosts.push(name.into().to_ascii_lowercase());
+        self
+    }
+
+    /// The address that is listened on, for a server other than [`serve`](crate::serve),
+    /// which tells by itself. Without it no request counts as loopback there.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = Some(address);
+        self
+    }
+
+    /// How long a request's body may take to arrive (default 60 s).
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.body_timeout = timeout;
+        self
+    }
+}
+
+/// How [`serve`](crate::serve) treats connections.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ServerOptions {
+    pub(crate) connections_max: usize,
+    pub(crate) header_timeout: Duration,
+    pub(crate) header_bytes_max: usize,
+    pub(crate) drain_timeout: Duration,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            // As many open files as most systems give a process by default.
+            connections_max: 1_024,
+            // It also closes connections that are kept alive without work: browsers and
+            // pools of clients open another one.
+            header_timeout: Duration::from_secs(30),
+            header_bytes_max: 64 * 1024,
+            // As long as the platform waits for its running invocations by default.
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Most connections at once (default 1,024); more wait to be accepted.
+    pub fn connections_max(mut self, connections: usize) -> Self {
+        self.connections_max = connections.max(1);
+        self
+    }
+
+    /// How long a request's head may take to arrive (default 30 s).
+    pub fn header_timeout(mut self, timeout: Duration) -> Self {
+        self.header_timeout = timeout;
+        self
+    }
+
+    /// How long requests that run may go on once the server is told to stop (default 10 s).
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.drain_timeout = timeout;
+        self
+    }
+}

@@ -1,0 +1,61 @@
+//! A request as the operations see it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::HeaderMap;
+use lambda_core::model::FunctionRef;
+use percent_encoding::percent_decode_str;
+
+use crate::api::Api;
+use crate::body::BodyStream;
+use crate::error::ApiError;
+
+/// Where a request comes from. [`serve`](crate::serve) adds it to the extensions of every
+/// request; another server may do so too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connection {
+    /// The address that the listener is bound to.
+    pub listen: SocketAddr,
+    /// The other end.
+    pub peer: SocketAddr,
+}
+
+impl Connection {
+    /// A connection from `peer` to the listener at `listen`.
+    #[must_use]
+    pub fn new(listen: SocketAddr, peer: SocketAddr) -> Self {
+        Self { listen, peer }
+    }
+
+    /// Whether both ends are loopback addresses. A listener on all addresses is none.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.listen.ip().to_canonical().is_loopback() && self.peer.ip().to_canonical().is_loopback()
+    }
+}
+
+pub(crate) struct Request {
+    pub(crate) api: Arc<Api>,
+    pub(crate) headers: HeaderMap,
+    /// The path with the prefix under which the routes are mounted.
+    pub(crate) full_path: String,
+    pub(crate) query: String,
+    /// What stands for `{function}` in the path, as it was sent.
+    pub(crate) function: Option<String>,
+    /// Whether it comes from this machine, with no proxy between.
+    pub(crate) is_local: bool,
+    pub(crate) body: BodyStream,
+}
+
+impl Request {
+    /// The function that the path names.
+    pub(crate) fn function(&self) -> Result<FunctionRef, ApiError> {
+        let sent = self.function.as_deref().unwrap_or_default();
+        // Decoded once, and then an id or a name: nothing else gets past the parser, so
+        // traversal, NUL and double encoding end here.
+        let text = percent_decode_str(sent).decode_utf8_lossy();
+        Ok(text.parse()?)
+    }
+}
