@@ -1,5 +1,8 @@
 //! Runtimes, functions and small steps that the tests share.
 
+// Clippy knows tests by their attribute; helpers have none.
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
