@@ -111,13 +111,10 @@ class Connection {
       }
       offset = bodyEnd;
       if (message.status === '202') this._accepted = true;
-      else if (message.status === '200') this._answer(message.headers, data, bodyStart, bodyEnd);
-      else process.exit(1);
+      else if (message.status === '200') {
+        this.onAnswer(message.headers, data.subarray(bodyStart, bodyEnd));
+      } else process.exit(1);
     }
-  }
-
-  _answer(headers, data, start, end) {
-    this.onAnswer(headers, data.subarray(start, end));
   }
 
   // Keeps the beginning of a message of `total` bytes; null: not known yet.
@@ -267,12 +264,10 @@ class Invoker {
     }
     const bytes = Buffer.byteLength(body);
     if (bytes > RESULT_MAX_BYTES) {
-      const message = `Response payload size exceeded maximum allowed payload size (${RESULT_MAX_BYTES} bytes).`;
-      this._reply(
-        invocation,
-        'error',
-        errors().report('Function.ResponseSizeTooLarge', message),
-      );
+      const limit = `maximum allowed payload size (${RESULT_MAX_BYTES} bytes)`;
+      const message = `Response payload size exceeded ${limit}.`;
+      const report = errors().report('Function.ResponseSizeTooLarge', message);
+      this._reply(invocation, 'error', report);
       return;
     }
     this._reply(invocation, 'response', body, bytes);
@@ -338,7 +333,7 @@ function preload(connection) {
     () => require('./errors.js'),
     () => require('zlib'),
     // The loader of ES modules starts with its first use.
-    () => import('data:text/javascript,'),
+    () => import('data:text/javascript,').catch(() => {}),
   ];
   const next = () => {
     if (connection.answered || steps.length === 0) return;

@@ -60,7 +60,8 @@ function unpackZip(archive, taskRoot) {
 // The entries of a zip archive, in the central directory's order.
 // The format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 function* readZip(archive) {
-  const broken = (why) => new RuntimeFailure('Runtime.InvalidCode', `Cannot unpack the zip: ${why}`);
+  const broken = (why) =>
+    new RuntimeFailure('Runtime.InvalidCode', `Cannot unpack the zip: ${why}`);
   const end = archive.lastIndexOf('PK\x05\x06', undefined, 'latin1');
   if (end < 0 || end + 22 > archive.length) throw broken('it has no directory.');
   const count = archive.readUInt16LE(end + 10);
@@ -228,7 +229,8 @@ function findScript(taskRoot) {
   }
   throw new RuntimeFailure(
     'Runtime.ImportModuleError',
-    "Unable to find the script: a script function's code must have 'main.mjs', 'main.js' or 'main.cjs'.",
+    "Unable to find the script 'main.js': a script function's code must have it, " +
+      "or 'main.mjs', or 'main.cjs'.",
   );
 }
 

@@ -25,7 +25,8 @@ class Runner {
   start(getNext) {
     this._getNext = getNext;
     this._connection.onAnswer = (headers, args) => {
-      this._run(headers['lambda-runtime-aws-request-id'], args.length === 0 ? '[]' : args.toString());
+      const id = headers['lambda-runtime-aws-request-id'];
+      this._run(id, args.length === 0 ? '[]' : args.toString());
     };
     this._connection.send(getNext);
     this._prepare(ATTEMPTS);

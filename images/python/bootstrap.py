@@ -330,6 +330,9 @@ def main():
     # From here on the time is the host's, which may not need this sandbox for minutes.
     prepare_streams()
     sys.dont_write_bytecode = True
+    # Already there, unless the image sets PYTHONSAFEPATH.
+    if sys.path[0] != RUNTIME_DIR:
+        sys.path.insert(0, RUNTIME_DIR)
     preload(connection)
 
     import json

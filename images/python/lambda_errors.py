@@ -85,10 +85,8 @@ def trace_of(error):
 
 def is_internal(filename):
     """Whether a frame belongs to the bootstrap, or to the import system that it called."""
-    return (
-        filename.startswith((RUNTIME_DIR + os.sep, "<frozen importlib"))
-        or filename == "bootstrap.py"
-        or filename.endswith(os.path.join("importlib", "__init__.py"))
+    return filename.startswith((RUNTIME_DIR + os.sep, "<frozen importlib")) or filename.endswith(
+        os.path.join("importlib", "__init__.py")
     )
 
 

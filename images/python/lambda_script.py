@@ -172,7 +172,8 @@ def run(runner, order):
     sys.modules["__main__"] = main
     for name in ("lambda_errors", "lambda_loader", "lambda_script"):
         sys.modules.pop(name, None)
-    sys.dont_write_bytecode = False
+    # The next execution imports the same modules.
+    sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
     try:
         exec(runner.code or compile_file(runner.path), main.__dict__)
         code = 0

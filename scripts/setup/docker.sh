@@ -151,13 +151,13 @@ mount_cgroups() {
 
 explain_dockerd_failure() {
     local hint="Mend what the lines above name and run this script again."
-    as_root tail -n 15 "$DOCKERD_LOG" | sed 's/^/    /'
+    as_root grep -v 'level=info' "$DOCKERD_LOG" | tail -n 15 | sed 's/^/    /' || true
     if ! grep -qw overlay /proc/filesystems && ! as_root modprobe overlay 2>/dev/null; then
         hint="This kernel has no overlay file system: load its module, or set \"storage-driver\": \"vfs\" in /etc/docker/daemon.json."
     elif dockerd_complained 'operation not permitted|permission denied'; then
         hint="This looks like a container without the rights to run Docker: start it with --privileged, or use a virtual machine."
-    elif dockerd_complained 'driver not supported'; then
-        hint="The storage driver of an earlier Docker cannot work here: see \"storage-driver\" in /etc/docker/daemon.json."
+    elif dockerd_complained 'driver not supported|graphdriver'; then
+        hint="The storage driver that Docker is set to, or used before, cannot work here: see \"storage-driver\" in /etc/docker/daemon.json."
     fi
     die "docker engine: dockerd did not start" "$hint" "The whole log: $DOCKERD_LOG"
 }

@@ -69,7 +69,7 @@ bootstrap_image() {
     need_mmdebstrap "image $tag"
     work=$(mktemp -d)
     # Where Debian's mirrors cannot be reached, this machine's own release may do as well.
-    for suite in "$DEBIAN_SUITE" "$(os_field VERSION_CODENAME)"; do
+    for suite in $(printf '%s\n' "$DEBIAN_SUITE" "$(os_field VERSION_CODENAME)" | uniq); do
         make_rootfs "image $tag: putting Debian packages together ($suite, $package)" "image-$language" \
             "$suite" "$package" "$work/rootfs.tar" || continue
         import_rootfs "$work/rootfs.tar" "$tag" "$command" "lambda.image=$language" \

@@ -273,12 +273,10 @@ async fn raise(h: RuntimeHarness) {
     for language in h.sources.languages() {
         let mut started = h.handler(language, "raise").await;
         for _ in 0..2 {
-            match started.invoke(&json!({})).await {
+            match started.invoke(&json!({ "message": "on purpose" })).await {
                 SandboxReply::Failed(error) => {
-                    assert!(
-                        error.message.contains("on purpose"),
-                        "{language}: {error:?}"
-                    );
+                    assert_eq!(error.error_type, "CaseError", "{language}");
+                    assert_eq!(error.message, "on purpose", "{language}");
                     assert!(!error.trace.is_empty(), "{language}: {error:?}");
                 }
                 other => panic!("{language}: {other:?}"),

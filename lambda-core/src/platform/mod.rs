@@ -162,6 +162,12 @@ impl Platform {
     pub async fn close(&self) {
         let inner = &*self.inner;
         inner.executor.close(inner.drain_timeout).await;
+        for runtime in &inner.runtimes {
+            // What could not be removed in time, if Docker answers again by now.
+            if let Err(error) = runtime.remove_owned(inner.data_dir.owner()).await {
+                tracing::warn!(runtime = %runtime.name(), ?error, "sandboxes may be left; the next start removes them");
+            }
+        }
         inner.recorder.close(inner.drain_timeout).await;
         inner.store.close().await;
         inner.data_dir.close();

@@ -162,7 +162,7 @@ impl Boot {
     /// Refuses where a limit would be accepted and not enforced.
     fn require_limits(&self, info: &SystemInfo) -> Result<()> {
         let enforced = [info.memory_limit, info.pids_limit, info.cpu_cfs_quota];
-        if enforced.iter().any(|limit| *limit == Some(false)) || !self.runtime.capability().limits {
+        if enforced.contains(&Some(false)) || !self.runtime.capability().limits {
             return Err(Error::new(
                 ErrorKind::RuntimeUnavailable,
                 OPERATION,

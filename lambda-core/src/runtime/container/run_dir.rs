@@ -58,9 +58,11 @@ impl RunDirs {
         }
     }
 
-    /// The owners that have left a directory. Blocks.
+    /// The owners that have left a sandbox's directory. Blocks.
     pub(crate) fn owners(&self) -> Vec<OwnerId> {
-        ids_in(&self.root)
+        let mut owners: Vec<OwnerId> = ids_in(&self.root);
+        owners.retain(|owner| !self.sandboxes(*owner).is_empty());
+        owners
     }
 
     /// The sandboxes of which `owner` has left a directory. Blocks.
