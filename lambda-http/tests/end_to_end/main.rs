@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
+mod browser;
 mod fields;
 mod models;
 mod original_log;
