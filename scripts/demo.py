@@ -120,7 +120,9 @@ def outcome(reply):
         output = reply["output"]
         return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
     error = reply.get("error") or {}
-    return f"{reply['status']}: {error.get('message') or error.get('type') or ''}".rstrip(": ")
+    message = error.get("message") or error.get("type") or ""
+    # Lambda puts the request's id before the message of a timeout.
+    return f"{reply['status']}: {message.rpartition(' Error: ')[2]}".rstrip(": ")
 
 
 def print_row(function, runtime, start, milliseconds, output):

@@ -101,7 +101,7 @@ token_file() {
     if [ -n "${LAMBDA_METRICS_TOKEN:-}" ]; then
         echo "the value of LAMBDA_METRICS_TOKEN"
     else
-        echo "in the file $DATA_DIR/metrics-token"
+        echo "in the file $DATA_DIR/token"
     fi
 }
 

@@ -2,6 +2,8 @@
 //! both of them.
 
 #![cfg(all(feature = "conformance", feature = "docker"))]
+// Clippy knows tests by their attribute; helpers have none.
+#![allow(clippy::unwrap_used)]
 
 #[allow(dead_code, reason = "shared with the tests of the container runtimes")]
 #[path = "container_runtime/support.rs"]

@@ -46,114 +46,30 @@ pub(crate) enum Operation {
 }
 
 /// Every route. Where two paths fit a request, the one that stands earlier is meant.
+#[rustfmt::skip] // A table is read by its rows.
 pub const ROUTES: &[Route] = {
     use Access::{Local, Protected, Public};
     use Operation as O;
     &[
-        row(
-            Method::POST,
-            "/functions/execute",
-            Local(Scope::Invoke),
-            O::Execute,
-        ),
-        row(
-            Method::GET,
-            "/functions",
-            Local(Scope::FunctionsRead),
-            O::FunctionList,
-        ),
-        row(
-            Method::POST,
-            "/functions",
-            Local(Scope::FunctionsWrite),
-            O::FunctionCreate,
-        ),
-        row(
-            Method::GET,
-            "/functions/{function}",
-            Local(Scope::FunctionsRead),
-            O::FunctionGet,
-        ),
-        row(
-            Method::PUT,
-            "/functions/{function}",
-            Local(Scope::FunctionsWrite),
-            O::FunctionUpdate,
-        ),
-        row(
-            Method::DELETE,
-            "/functions/{function}",
-            Local(Scope::FunctionsWrite),
-            O::FunctionDelete,
-        ),
-        row(
-            Method::GET,
-            "/metrics",
-            Protected(Scope::MetricsRead),
-            O::MetricsList,
-        ),
-        row(
-            Method::GET,
-            "/metrics/summary",
-            Protected(Scope::MetricsRead),
-            O::MetricsSummary,
-        ),
-        row(Method::GET, "/health", Public, O::Health),
-        row(Method::GET, "/", Public, O::Asset(&dashboard::PAGE)),
-        row(
-            Method::GET,
-            "/assets/style.css",
-            Public,
-            O::Asset(&dashboard::STYLE),
-        ),
-        row(
-            Method::GET,
-            "/assets/app.js",
-            Public,
-            O::Asset(&dashboard::APP),
-        ),
-        row(
-            Method::GET,
-            "/assets/api.js",
-            Public,
-            O::Asset(&dashboard::API),
-        ),
-        row(
-            Method::GET,
-            "/assets/charts.js",
-            Public,
-            O::Asset(&dashboard::CHARTS),
-        ),
-        row(
-            Method::GET,
-            "/assets/create.js",
-            Public,
-            O::Asset(&dashboard::CREATE),
-        ),
-        row(
-            Method::GET,
-            "/assets/dom.js",
-            Public,
-            O::Asset(&dashboard::DOM),
-        ),
-        row(
-            Method::GET,
-            "/assets/functions.js",
-            Public,
-            O::Asset(&dashboard::FUNCTIONS),
-        ),
-        row(
-            Method::GET,
-            "/assets/metrics.js",
-            Public,
-            O::Asset(&dashboard::METRICS),
-        ),
-        row(
-            Method::GET,
-            "/assets/run.js",
-            Public,
-            O::Asset(&dashboard::RUN),
-        ),
+        row(Method::POST, "/functions/execute",      Local(Scope::Invoke),          O::Execute),
+        row(Method::GET, "/functions",              Local(Scope::FunctionsRead),   O::FunctionList),
+        row(Method::POST, "/functions",              Local(Scope::FunctionsWrite),  O::FunctionCreate),
+        row(Method::GET, "/functions/{function}",   Local(Scope::FunctionsRead),   O::FunctionGet),
+        row(Method::PUT, "/functions/{function}",   Local(Scope::FunctionsWrite),  O::FunctionUpdate),
+        row(Method::DELETE, "/functions/{function}",   Local(Scope::FunctionsWrite),  O::FunctionDelete),
+        row(Method::GET, "/metrics",                Protected(Scope::MetricsRead), O::MetricsList),
+        row(Method::GET, "/metrics/summary",        Protected(Scope::MetricsRead), O::MetricsSummary),
+        row(Method::GET, "/health",                 Public,                        O::Health),
+        row(Method::GET, "/",                       Public,                        O::Asset(&dashboard::PAGE)),
+        row(Method::GET, "/assets/style.css",       Public,                        O::Asset(&dashboard::STYLE)),
+        row(Method::GET, "/assets/app.js",          Public,                        O::Asset(&dashboard::APP)),
+        row(Method::GET, "/assets/api.js",          Public,                        O::Asset(&dashboard::API)),
+        row(Method::GET, "/assets/charts.js",       Public,                        O::Asset(&dashboard::CHARTS)),
+        row(Method::GET, "/assets/create.js",       Public,                        O::Asset(&dashboard::CREATE)),
+        row(Method::GET, "/assets/dom.js",          Public,                        O::Asset(&dashboard::DOM)),
+        row(Method::GET, "/assets/functions.js",    Public,                        O::Asset(&dashboard::FUNCTIONS)),
+        row(Method::GET, "/assets/metrics.js",      Public,                        O::Asset(&dashboard::METRICS)),
+        row(Method::GET, "/assets/run.js",          Public,                        O::Asset(&dashboard::RUN)),
     ]
 };
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::{by_id, create, creation, foreign, open, put, record};
 use lambda_store::model::{FunctionId, Namespace};
+use lambda_store::store::UpdateFunction;
 use lambda_store::{ErrorKind, Store};
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -61,6 +62,12 @@ async fn two_stores_on_one_file_never_see_a_lock() {
         let store = Arc::clone(store);
         working.push(tokio::spawn(async move {
             for _ in 0..40 {
+                // Reads before it writes: begun as a reader it could not go on as a writer.
+                let current = store.function_get(&by_id(function.id)).await.unwrap();
+                match store.function_update(UpdateFunction::of(&current)).await {
+                    Ok(_) => {}
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::PreconditionFailed),
+                }
                 store
                     .invocation_append(&[record(function.id)])
                     .await

@@ -13,7 +13,9 @@ use super::code::Code;
 use super::outcome::Ending;
 use super::output::{LogStream, OutputCapture};
 use crate::error::Result;
-use crate::model::{Function, Outcome, RequestId, RuntimeName, Termination, Timings};
+use crate::model::{
+    CodeFormat, Function, Outcome, RequestId, RuntimeName, StartKind, Termination, Timings,
+};
 use crate::pool::{Lease, Pool, PoolKey, PoolRequest};
 use crate::protocol::function_arn;
 use crate::runtime::{CreateSandbox, InitializeSandbox, InvokeSandbox, SandboxReply};
@@ -72,7 +74,7 @@ impl Run {
         let lease = tokio::select! {
             biased;
             lease = pool.acquire(request) => lease?,
-            () = self.cancelled(driver) => return Ok(self.never_started()),
+            () = self.cancelled(driver) => return Ok(self.never_started(driver.output())),
         };
         let to_send = if lease.is_initialized() {
             None
@@ -85,7 +87,7 @@ impl Run {
     async fn in_sandbox(
         &self,
         lease: Lease,
-        to_send: Option<Option<(crate::model::CodeFormat, Bytes)>>,
+        to_send: Option<Option<(CodeFormat, Bytes)>>,
         driver: &InvocationDriver,
     ) -> Outcome {
         let output = driver.output();
@@ -142,6 +144,15 @@ impl Run {
             // Dropping the lease has the pool remove what is left of the sandbox.
             Fate::Gone(termination) => termination,
         };
+        let mut outcome = self.outcome(ending, timings, output);
+        outcome.start = start;
+        outcome.max_memory_mib = max_memory_mib;
+        outcome.termination = termination;
+        outcome
+    }
+
+    /// An outcome as far as it does not depend on the sandbox.
+    fn outcome(&self, ending: Ending, mut timings: Timings, output: &OutputCapture) -> Outcome {
         timings.total = self.started.elapsed();
         Outcome {
             request_id: self.request_id,
@@ -154,11 +165,11 @@ impl Run {
             stderr: output.text(LogStream::Stderr),
             exit_code: ending.exit_code,
             error: ending.error,
-            start,
+            start: StartKind::Cold,
             runtime: self.runtime.clone(),
-            termination,
+            termination: None,
             timings,
-            max_memory_mib,
+            max_memory_mib: None,
         }
     }
 
@@ -218,30 +229,12 @@ impl Run {
     }
 
     /// Cancelled while it waited for a sandbox.
-    fn never_started(&self) -> Outcome {
-        let total = self.started.elapsed();
-        let ending = Ending::cancelled(self.request_id);
-        Outcome {
-            request_id: self.request_id,
-            function_id: self.function.id,
-            function_name: self.function.name.clone(),
-            version: self.function.version,
-            status: ending.status,
-            output: None,
-            stdout: crate::model::LogText::default(),
-            stderr: crate::model::LogText::default(),
-            exit_code: None,
-            error: ending.error,
-            start: crate::model::StartKind::Cold,
-            runtime: self.runtime.clone(),
-            termination: None,
-            timings: Timings {
-                queue: total,
-                total,
-                ..Timings::default()
-            },
-            max_memory_mib: None,
-        }
+    fn never_started(&self, output: &OutputCapture) -> Outcome {
+        let timings = Timings {
+            queue: self.started.elapsed(),
+            ..Timings::default()
+        };
+        self.outcome(Ending::cancelled(self.request_id), timings, output)
     }
 }
 

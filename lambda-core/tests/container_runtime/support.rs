@@ -1,5 +1,8 @@
 //! Runtimes, functions and small steps that the tests share.
 
+// Clippy knows tests by their attribute; helpers have none.
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,23 +18,26 @@ use lambda_core::runtime::{
 };
 use tempfile::TempDir;
 
-pub const PYTHON: Language = Language::Python;
-pub const JAVASCRIPT: Language = Language::Javascript;
+pub(crate) const PYTHON: Language = Language::Python;
+pub(crate) const JAVASCRIPT: Language = Language::Javascript;
 
 /// A runtime on a data directory of its own.
-pub struct Bench {
-    pub runtime: Arc<dyn Runtime>,
-    pub owner: OwnerId,
-    pub data_dir: TempDir,
+pub(crate) struct Bench {
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) owner: OwnerId,
+    pub(crate) data_dir: TempDir,
 }
 
 impl Bench {
     /// The runtime `name`. None, said aloud, where this machine does not have it.
-    pub async fn open(name: &str) -> Option<Self> {
+    pub(crate) async fn open(name: &str) -> Option<Self> {
         Self::open_with(name, |_| {}).await
     }
 
-    pub async fn open_with(name: &str, change: impl FnOnce(&mut ContainerOptions)) -> Option<Self> {
+    pub(crate) async fn open_with(
+        name: &str,
+        change: impl FnOnce(&mut ContainerOptions),
+    ) -> Option<Self> {
         let data_dir = tempfile::tempdir().unwrap();
         let mut options = ContainerOptions::new(data_dir.path());
         change(&mut options);
@@ -60,12 +66,12 @@ impl Bench {
         })
     }
 
-    pub fn request(&self, config: &FunctionConfig) -> CreateSandbox {
+    pub(crate) fn request(&self, config: &FunctionConfig) -> CreateSandbox {
         CreateSandbox::for_function(self.owner, &function(config.clone()))
     }
 
     /// A sandbox, initialised with `code`.
-    pub async fn start(&self, config: &FunctionConfig, code: &str) -> Running {
+    pub(crate) async fn start(&self, config: &FunctionConfig, code: &str) -> Running {
         let sandbox = self.runtime.create(self.request(config)).await.unwrap();
         let running = Running { sandbox };
         let output = OutputCapture::new();
@@ -75,7 +81,7 @@ impl Bench {
     }
 
     /// Names of containers of this bench's owner, and its run directories.
-    pub async fn leftovers(&self) -> Vec<String> {
+    pub(crate) async fn leftovers(&self) -> Vec<String> {
         let mut left = docker(&[
             "ps",
             "-a",
@@ -101,7 +107,7 @@ impl Bench {
     }
 
     /// Waits until nothing is left.
-    pub async fn expect_clean(&self) {
+    pub(crate) async fn expect_clean(&self) {
         for _ in 0..200 {
             if self.leftovers().await.is_empty() {
                 return;
@@ -113,7 +119,7 @@ impl Bench {
 }
 
 /// Runs the command line client, and returns the lines that it prints.
-pub async fn docker(args: &[&str]) -> Vec<String> {
+pub(crate) async fn docker(args: &[&str]) -> Vec<String> {
     let done = tokio::process::Command::new("docker")
         .args(args)
         .output()
@@ -131,12 +137,12 @@ pub async fn docker(args: &[&str]) -> Vec<String> {
         .collect()
 }
 
-pub struct Running {
-    pub sandbox: Arc<dyn Sandbox>,
+pub(crate) struct Running {
+    pub(crate) sandbox: Arc<dyn Sandbox>,
 }
 
 impl Running {
-    pub async fn initialize(
+    pub(crate) async fn initialize(
         &self,
         config: &FunctionConfig,
         code: &str,
@@ -147,14 +153,14 @@ impl Running {
         self.sandbox.initialize(request, output).await.unwrap()
     }
 
-    pub async fn invoke(&self, payload: &str) -> (SandboxReply, OutputCapture) {
+    pub(crate) async fn invoke(&self, payload: &str) -> (SandboxReply, OutputCapture) {
         let output = OutputCapture::new();
         let reply = self.sandbox.invoke(event(payload), &output).await.unwrap();
         (reply, output)
     }
 
     /// A handler's result, as text.
-    pub async fn call(&self, payload: &str) -> String {
+    pub(crate) async fn call(&self, payload: &str) -> String {
         let (reply, output) = self.invoke(payload).await;
         let SandboxReply::Response(body) = &reply else {
             panic!("{reply:?}\n{}", stderr(&output));
@@ -163,13 +169,13 @@ impl Running {
     }
 
     /// Destroys it and waits until all is removed.
-    pub async fn destroy(self) {
+    pub(crate) async fn destroy(self) {
         assert_eq!(self.sandbox.destroy().await, Termination::Confirmed);
         self.sandbox.removed().await;
     }
 }
 
-pub fn event(payload: &str) -> InvokeSandbox {
+pub(crate) fn event(payload: &str) -> InvokeSandbox {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     InvokeSandbox::new(
         RequestId::new(),
@@ -179,7 +185,7 @@ pub fn event(payload: &str) -> InvokeSandbox {
     )
 }
 
-pub fn function(config: FunctionConfig) -> Function {
+pub(crate) fn function(config: FunctionConfig) -> Function {
     Function::first_version(
         Namespace::default(),
         FunctionId::new(),
@@ -190,21 +196,21 @@ pub fn function(config: FunctionConfig) -> Function {
     )
 }
 
-pub fn handler(language: Language) -> FunctionConfig {
+pub(crate) fn handler(language: Language) -> FunctionConfig {
     let mut config = FunctionConfig::new(language);
     config.handler = Some("app.handler".to_owned());
     config
 }
 
-pub fn script(language: Language) -> FunctionConfig {
+pub(crate) fn script(language: Language) -> FunctionConfig {
     FunctionConfig::new(language)
 }
 
-pub fn stdout(output: &OutputCapture) -> String {
+pub(crate) fn stdout(output: &OutputCapture) -> String {
     output.text(LogStream::Stdout).text
 }
 
-pub fn stderr(output: &OutputCapture) -> String {
+pub(crate) fn stderr(output: &OutputCapture) -> String {
     output.text(LogStream::Stderr).text
 }
 

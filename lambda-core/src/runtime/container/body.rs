@@ -37,6 +37,7 @@ pub(crate) enum Stage {
 /// What the host holds of a running container.
 #[derive(Debug)]
 pub(crate) struct Vitals {
+    pub(crate) pid: Pid,
     pub(crate) process: MainProcess,
     /// None where this process may not look at cgroups.
     pub(crate) cgroup: Option<Cgroup>,
@@ -51,6 +52,7 @@ impl Vitals {
         // the process.
         match Cgroup::open(pid, container_id) {
             Ok(cgroup) => Some(Self {
+                pid,
                 process,
                 cgroup: Some(cgroup),
             }),
@@ -58,6 +60,7 @@ impl Vitals {
             Err(error) => {
                 tracing::debug!(%error, "a sandbox's cgroup cannot be read");
                 Some(Self {
+                    pid,
                     process,
                     cgroup: None,
                 })

@@ -4,11 +4,13 @@
 //! The files are opened while the container lives: after its death the cgroup is gone within
 //! some milliseconds, and Docker's own account of an out-of-memory kill is not reliable.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::str;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
@@ -20,22 +22,32 @@ pub(crate) enum Version {
     V2,
 }
 
-/// Where a process's memory cgroup is.
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "version 1",
+            Self::V2 => "version 2",
+        })
+    }
+}
+
+/// Where a cgroup of a process is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Location {
     pub(crate) version: Version,
     pub(crate) path: PathBuf,
 }
 
-/// Finds a memory cgroup from the texts of `/proc/<pid>/cgroup` and `/proc/self/mountinfo`.
-pub(crate) fn locate(process_cgroups: &str, mountinfo: &str) -> Option<Location> {
-    // Where version 1 has the memory controller, the line of version 2 is only for tracking.
+/// Finds the cgroup of a controller from the texts of `/proc/<pid>/cgroup` and
+/// `/proc/self/mountinfo`.
+pub(crate) fn locate(process_cgroups: &str, mountinfo: &str, controller: &str) -> Option<Location> {
+    // Where version 1 has the controller, the line of version 2 is only for tracking.
     let v1 = process_cgroups.lines().find_map(|line| {
         let (_, rest) = line.split_once(':')?;
         let (controllers, path) = rest.split_once(':')?;
         controllers
             .split(',')
-            .any(|name| name == "memory")
+            .any(|name| name == controller)
             .then_some(path)
     });
     let (version, path) = match v1 {
@@ -56,7 +68,7 @@ pub(crate) fn locate(process_cgroups: &str, mountinfo: &str) -> Option<Location>
         let fs_type = back.next()?;
         let options = back.nth(1).unwrap_or_default();
         let matches = match version {
-            Version::V1 => fs_type == "cgroup" && options.split(',').any(|name| name == "memory"),
+            Version::V1 => fs_type == "cgroup" && options.split(',').any(|name| name == controller),
             Version::V2 => fs_type == "cgroup2",
         };
         if !matches {
@@ -98,6 +110,30 @@ fn unescape(field: &str) -> String {
     out
 }
 
+/// The CPU time that the cgroup of process `pid` has used. None: it cannot be read.
+pub(crate) fn cpu_time(pid: Pid) -> Option<Duration> {
+    let own = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero())).ok()?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let location = locate(&own, &mounts, "cpuacct")?;
+    let read = |name| fs::read_to_string(location.path.join(name)).ok();
+    match location.version {
+        Version::V1 => read("cpuacct.usage")?
+            .trim()
+            .parse()
+            .ok()
+            .map(Duration::from_nanos),
+        Version::V2 => parse_cpu_usage(&read("cpu.stat")?),
+    }
+}
+
+/// The value of `usage_usec` in `cpu.stat` (version 2).
+fn parse_cpu_usage(text: &str) -> Option<Duration> {
+    text.lines()
+        .find_map(|line| line.strip_prefix("usage_usec "))
+        .and_then(|micros| micros.trim().parse().ok())
+        .map(Duration::from_micros)
+}
+
 /// The value of `oom_kill` in `memory.oom_control` (version 1) or `memory.events` (version 2).
 pub(crate) fn parse_oom_kills(text: &str) -> Option<u64> {
     text.lines()
@@ -120,7 +156,7 @@ impl Cgroup {
     pub(crate) fn open(pid: Pid, container_id: &str) -> io::Result<Self> {
         let own = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero()))?;
         let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-        let location = locate(&own, &mounts).ok_or(io::ErrorKind::NotFound)?;
+        let location = locate(&own, &mounts, "memory").ok_or(io::ErrorKind::NotFound)?;
         if !location.path.to_string_lossy().contains(container_id) {
             return Err(io::ErrorKind::NotFound.into());
         }

@@ -15,6 +15,7 @@
 mod body;
 mod bootstrap;
 mod cgroup;
+mod check;
 mod create;
 mod engine;
 mod failure;
@@ -258,8 +259,3 @@ macro_rules! delegate_runtime {
 }
 
 pub(crate) use delegate_runtime;
-impl ContainerRuntime {
-    pub(crate) async fn check(&self, _thorough: bool) -> Vec<crate::runtime::Finding> {
-        Vec::new()
-    }
-}

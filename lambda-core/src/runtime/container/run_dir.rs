@@ -58,10 +58,11 @@ impl RunDirs {
         }
     }
 
-    /// The owners that have left a sandbox's directory. Blocks.
+    /// The owners that have left something. Removes the directories of those that have not.
+    /// Blocks.
     pub(crate) fn owners(&self) -> Vec<OwnerId> {
-        let mut owners: Vec<OwnerId> = ids_in(&self.root);
-        owners.retain(|owner| !self.sandboxes(*owner).is_empty());
+        let mut owners = ids_in(&self.root);
+        owners.retain(|owner| !self.forget(*owner));
         owners
     }
 
@@ -70,9 +71,13 @@ impl RunDirs {
         ids_in(&self.root.join(owner.to_string()))
     }
 
-    /// Removes the directory of an owner that has none left. Blocks.
-    pub(crate) fn forget(&self, owner: OwnerId) {
-        let _ = fs::remove_dir(self.root.join(owner.to_string()));
+    /// Removes the directory of an owner that has left nothing in it; false if there is
+    /// something. Blocks.
+    pub(crate) fn forget(&self, owner: OwnerId) -> bool {
+        match fs::remove_dir(self.root.join(owner.to_string())) {
+            Ok(()) => true,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
     }
 }
 
@@ -92,10 +97,7 @@ impl RunDir {
 
     /// Makes it with all that is in it. Blocks.
     pub(crate) fn create(&self) -> io::Result<Channels> {
-        if let Some(parent) = self.path.parent() {
-            make_private(parent)?;
-        }
-        let own = make_directory(&self.path, 0o700)?;
+        let own = self.make()?;
         rustix::fs::mkdirat(&own, MOUNT, Mode::from_raw_mode(0o755))?;
         let mount = open_directory(rustix::fs::openat(&own, MOUNT, DIRECTORY, Mode::empty()))?;
         // The parent is private, so nobody sees a state before the right mode is set,
@@ -109,6 +111,21 @@ impl RunDir {
             )),
             mount,
         })
+    }
+
+    fn make(&self) -> io::Result<OwnedFd> {
+        let mut attempts = 0;
+        loop {
+            if let Some(parent) = self.path.parent() {
+                make_private(parent)?;
+            }
+            attempts += 1;
+            match make_directory(&self.path, 0o700) {
+                // Another process has removed the parent while it was empty.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < 5 => {}
+                made => return made,
+            }
+        }
     }
 
     /// Writes down Docker's id of the container. Blocks.
@@ -250,8 +267,8 @@ mod tests {
         assert!(!mount.join(SOCKET).exists());
         dir.remove().unwrap();
         dir.remove().unwrap();
-        dirs.forget(owner);
         assert!(dirs.owners().is_empty());
+        assert_eq!(fs::read_dir(&dirs.root).unwrap().count(), 0);
     }
 
     #[test]

@@ -79,6 +79,11 @@ impl ContainerSandbox {
         reply
     }
 
+    /// The CPU time that it has used, where the host can see it.
+    pub(crate) fn cpu_time(&self) -> Option<Duration> {
+        super::cgroup::cpu_time(self.vitals()?.pid)
+    }
+
     fn vitals(&self) -> Option<&Vitals> {
         self.body.vitals.get()
     }

@@ -1,8 +1,8 @@
 //! A runtime without containers: its sandboxes are tasks that speak the real protocol.
 //!
 //! It passes the same suite as the real ones, so that everything above can be tested on any
-//! machine. A function's code is `fake:` and the name of a case (see
-//! [`Case`](crate::conformance::Case)), which the task acts out.
+//! machine. A function's code is `fake:` and the name of a case out of images/cases, which
+//! the task acts out.
 
 mod process;
 mod sandbox;

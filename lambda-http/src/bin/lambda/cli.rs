@@ -1,11 +1,13 @@
 //! What can be said on the command line.
+//!
+//! No `Debug`: a store's URL and a function's environment hold secrets.
 
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Your own serverless functions: deploy Python and JavaScript, run them in warm sandboxes.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(
     name = "lambda",
     version,
@@ -26,7 +28,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 pub(crate) enum Command {
     /// Run the server, with its dashboard
     Serve(Box<ServeArgs>),
@@ -43,7 +45,7 @@ pub(crate) enum Command {
 }
 
 /// Where the server is.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct ServerArgs {
     /// The server's address. The token comes from LAMBDA_TOKEN or, for a server on this
     /// machine, from the data directory
@@ -57,13 +59,13 @@ pub(crate) struct ServerArgs {
 }
 
 /// What `serve` and `doctor` read besides the TOML file.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct ConfigArgs {
     /// A TOML file [default: lambda.toml in the data directory, else in the current one]
     #[arg(long, value_name = "FILE", env = "LAMBDA_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
-    /// The store's URL [default: sqlite://<data-dir>/lambda.db]
+    /// The store's URL [default: SQLite, lambda.db in the data directory]
     #[arg(long, value_name = "URL", env = "LAMBDA_STORE", hide_env_values = true)]
     pub(crate) store: Option<String>,
 
@@ -76,7 +78,7 @@ pub(crate) struct ConfigArgs {
     pub(crate) allowed_networks: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -107,7 +109,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct DeployArgs {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -170,13 +172,13 @@ pub(crate) struct DeployArgs {
     pub(crate) network: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 #[command(
     after_help = "Exits with 1 when the function failed. Args that begin with a hyphen stand after `--`."
 )]
@@ -204,7 +206,7 @@ pub(crate) struct InvokeArgs {
     pub(crate) timeout_ms: Option<u64>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct DeleteArgs {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -214,7 +216,7 @@ pub(crate) struct DeleteArgs {
     pub(crate) names: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,

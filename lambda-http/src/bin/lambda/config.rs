@@ -17,8 +17,8 @@ const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
 /// What would end the path in a store's URL.
 const URL_PATH: &AsciiSet = &CONTROLS.add(b'?').add(b'#').add(b'%');
 
-/// The TOML file.
-#[derive(Debug, Default, Deserialize)]
+/// The TOML file; lambda.example.toml says what each field does.
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ConfigFile {
     listen: Option<String>,
@@ -77,8 +77,7 @@ impl PoolSection {
     }
 }
 
-/// The settings, put together.
-#[derive(Debug)]
+/// The settings, put together. No `Debug`: a store's URL may hold a password.
 pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// The file that was read, if there was one.
@@ -228,10 +227,44 @@ mod tests {
     fn a_typo_in_the_file_is_named() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("lambda.toml"), "lissten = 'x'\n").unwrap();
-        let error = Config::load(Some(directory.path()), &args(None)).unwrap_err();
+        let Err(error) = Config::load(Some(directory.path()), &args(None)) else {
+            panic!("it was read")
+        };
         assert!(error.message.contains("lissten"), "{error}");
         assert_eq!(error.exit_code(), 2);
         assert!(Config::load(Some(directory.path()), &args(Some("nowhere.toml".into()))).is_err());
+    }
+
+    #[test]
+    fn the_example_shows_the_defaults() {
+        let example = include_str!("../../../lambda.example.toml");
+        // Every setting stands there commented out, with its default.
+        let set: String = example
+            .lines()
+            .map(|line| {
+                line.strip_prefix("# ")
+                    .filter(|rest| rest.contains(" = "))
+                    .unwrap_or(line)
+            })
+            .fold(String::new(), |text, line| text + line + "\n");
+        let file: ConfigFile = toml::from_str(&set).unwrap();
+        let pool = file.pool.options();
+        let default = PoolOptions::default();
+        assert_eq!(file.listen.as_deref(), Some(LISTEN_DEFAULT));
+        assert_eq!(pool.sandboxes_max, default.sandboxes_max);
+        assert_eq!(pool.memory_mib_max, default.memory_mib_max);
+        assert_eq!(pool.function_concurrency, default.function_concurrency);
+        assert_eq!(pool.queue_max, default.queue_max);
+        assert_eq!(pool.queue_timeout, default.queue_timeout);
+        assert_eq!(pool.idle_timeout, default.idle_timeout);
+        let containers = lambda_core::runtime::ContainerOptions::new("/x");
+        assert_eq!(file.containers.python_image, Some(containers.python_image));
+        assert_eq!(
+            file.containers.javascript_image,
+            Some(containers.javascript_image)
+        );
+        assert_eq!(file.containers.runc, Some(containers.runc));
+        assert_eq!(file.containers.runsc, Some(containers.runsc));
     }
 
     #[test]

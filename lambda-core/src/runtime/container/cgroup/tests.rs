@@ -11,7 +11,7 @@ const V2_EVENTS: &str = include_str!("../fixtures/v2-memory.events");
 
 #[test]
 fn version_1_is_found_beside_an_unused_version_2() {
-    let location = locate(V1_CGROUP, V1_MOUNTINFO).unwrap();
+    let location = locate(V1_CGROUP, V1_MOUNTINFO, "memory").unwrap();
     assert_eq!(location.version, Version::V1);
     assert_eq!(
         location.path,
@@ -21,7 +21,7 @@ fn version_1_is_found_beside_an_unused_version_2() {
 
 #[test]
 fn version_2_is_found_with_the_systemd_driver() {
-    let location = locate(V2_CGROUP, V2_MOUNTINFO).unwrap();
+    let location = locate(V2_CGROUP, V2_MOUNTINFO, "memory").unwrap();
     assert_eq!(location.version, Version::V2);
     assert_eq!(
         location.path,
@@ -31,15 +31,15 @@ fn version_2_is_found_with_the_systemd_driver() {
 
 #[test]
 fn a_cgroup_outside_of_what_is_mounted_is_not_guessed() {
-    assert_eq!(locate("0::/../other\n", V2_MOUNTINFO), None);
-    assert_eq!(locate(V1_CGROUP, ""), None);
-    assert_eq!(locate("", V1_MOUNTINFO), None);
+    assert_eq!(locate("0::/../other\n", V2_MOUNTINFO, "memory"), None);
+    assert_eq!(locate(V1_CGROUP, "", "memory"), None);
+    assert_eq!(locate("", V1_MOUNTINFO, "memory"), None);
     let part = "40 32 0:28 /docker /mnt/with\\040space rw - cgroup2 cgroup2 rw\n";
     assert_eq!(
-        locate("0::/docker/x\n", part).unwrap().path,
+        locate("0::/docker/x\n", part, "memory").unwrap().path,
         Path::new("/mnt/with space/x")
     );
-    assert_eq!(locate("0::/elsewhere/x\n", part), None);
+    assert_eq!(locate("0::/elsewhere/x\n", part, "memory"), None);
 }
 
 #[test]
@@ -47,6 +47,13 @@ fn kills_are_counted_and_groups_of_them_are_not() {
     assert_eq!(parse_oom_kills(V1_OOM), Some(3));
     assert_eq!(parse_oom_kills(V2_EVENTS), Some(2));
     assert_eq!(parse_oom_kills("oom_group_kill 7\n"), None);
+}
+
+#[test]
+fn cpu_time_of_version_2_is_in_microseconds() {
+    let text = "usage_usec 1500000\nuser_usec 1000000\nsystem_usec 500000\n";
+    assert_eq!(parse_cpu_usage(text), Some(Duration::from_millis(1500)));
+    assert_eq!(parse_cpu_usage(""), None);
 }
 
 #[test]

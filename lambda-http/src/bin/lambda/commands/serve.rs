@@ -1,11 +1,12 @@
 //! `lambda serve`
 
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use lambda_core::runtime::Severity;
+use lambda_core::runtime::{Finding, Severity};
 use lambda_core::{Platform, Runtime};
 use lambda_http::{HttpOptions, ServerOptions};
 use serde_json::json;
@@ -21,6 +22,9 @@ use crate::{logging, platform, terminal};
 
 /// As a shell reports a process that SIGINT has ended.
 const EXIT_INTERRUPTED: i32 = 130;
+
+/// The look takes some milliseconds where all is well.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(cli: &Cli, args: &ServeArgs) -> Result<ExitCode> {
     let config = settings(cli, args)?;
@@ -77,20 +81,18 @@ fn http_options(config: &Config, token: &OperatorToken) -> Result<HttpOptions> {
     Ok(options)
 }
 
-/// The token, the code and the records are for the owner alone.
+/// Makes the data directory for its owner alone. One that is there keeps its mode: it may be
+/// shared, and everything in it has a mode of its own.
 fn make_data_dir(path: &Path) -> Result<()> {
-    let failed = |error: std::io::Error| {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(path).map_err(|error| {
         Failure::new(format!(
             "The data directory {} cannot be used: {error}.",
             path.display()
         ))
         .hint("Make it writable, or name another with --data-dir.")
-    };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder.create(path).map_err(failed)?;
-    let permissions = std::fs::Permissions::from_mode(0o700);
-    std::fs::set_permissions(path, permissions).map_err(failed)
+    })
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {
@@ -129,6 +131,21 @@ fn stop_signal() -> Result<oneshot::Receiver<()>> {
     Ok(receiver)
 }
 
+/// What a quick look finds wrong. A Docker that hangs must not keep the server from starting.
+async fn errors_of(runtime: &dyn Runtime) -> Vec<Finding> {
+    let findings = tokio::time::timeout(CHECK_TIMEOUT, runtime.check(false)).await;
+    let mut findings = findings.unwrap_or_else(|_| {
+        vec![Finding::bad(
+            Severity::Error,
+            "Docker",
+            "It does not answer.",
+            "Run `lambda doctor` once it does.",
+        )]
+    });
+    findings.retain(|finding| finding.severity == Severity::Error);
+    findings
+}
+
 /// Says where everything is, and what cannot be used.
 async fn announce(
     cli: &Cli,
@@ -145,11 +162,7 @@ async fn announce(
     let mut broken = Vec::new();
     for runtime in runtimes {
         let name = runtime.name().to_string();
-        let findings = runtime.check(false).await;
-        let errors: Vec<_> = findings
-            .into_iter()
-            .filter(|finding| finding.severity == Severity::Error)
-            .collect();
+        let errors = errors_of(&**runtime).await;
         if errors.is_empty() {
             usable.push(name);
         } else {
@@ -161,10 +174,15 @@ async fn announce(
             .into_iter()
             .map(|(name, errors)| (name, json!(errors)))
             .collect();
-        return terminal::print(
-            &json!({"url": url, "data_dir": config.data_dir, "usable": usable, "unusable": broken})
-                .to_string(),
-        );
+        let token_file = match token {
+            OperatorToken::Given(_) => None,
+            OperatorToken::Kept(_) | OperatorToken::Made(_) => Some(token::path(&config.data_dir)),
+        };
+        let started = json!({
+            "url": url, "data_dir": config.data_dir, "token_file": token_file,
+            "usable": usable, "unusable": broken,
+        });
+        return terminal::print(&started.to_string());
     }
     let mut text = format!(
         "Dashboard:  {url}\nData:       {}",
@@ -206,4 +224,26 @@ async fn announce(
         );
     }
     terminal::print(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_new_data_directory_is_its_owners_and_an_old_one_is_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let fresh = parent.path().join("a/b");
+        make_data_dir(&fresh).unwrap();
+        assert_eq!(mode(&fresh), 0o700);
+        let shared = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&fresh, shared).unwrap();
+        make_data_dir(&fresh).unwrap();
+        assert_eq!(mode(&fresh), 0o755);
+        std::fs::write(parent.path().join("file"), "").unwrap();
+        assert!(make_data_dir(&parent.path().join("file/x")).is_err());
+    }
 }

@@ -1,0 +1,208 @@
+//! Nothing is left behind: by failed starts, by callers that go away, by dead owners
+//! (threats 25 and 26).
+
+use std::time::Duration;
+
+use lambda_core::ErrorKind;
+use lambda_core::model::OwnerId;
+use lambda_core::runtime::CreateSandbox;
+
+use crate::support::{Bench, PYTHON, docker, handler};
+
+/// An image with nothing in it, made by the test.
+const EMPTY_IMAGE: &str = "lambda-test-empty:latest";
+
+async fn make_empty_image() {
+    static MADE: tokio::sync::Mutex<bool> = tokio::sync::Mutex::const_new(false);
+    let mut made = MADE.lock().await;
+    if std::mem::replace(&mut *made, true)
+        || !docker(&["images", "-q", EMPTY_IMAGE]).await.is_empty()
+    {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let archive = directory.path().join("empty.tar");
+    // Two blocks of zeros: an archive without files.
+    std::fs::write(&archive, [0; 1024]).unwrap();
+    docker(&["import", archive.to_str().unwrap(), EMPTY_IMAGE]).await;
+}
+
+fn request(bench: &Bench) -> CreateSandbox {
+    bench.request(&handler(PYTHON))
+}
+
+async fn failed_starts(runtime: &str) {
+    let allow = |options: &mut lambda_core::runtime::ContainerOptions| {
+        options.allowed_images.insert(EMPTY_IMAGE.to_owned());
+        options
+            .allowed_images
+            .insert("lambda-test-absent".to_owned());
+        options
+            .allowed_networks
+            .insert("lambda-test-absent".to_owned());
+    };
+    let Some(bench) = Bench::open_with(runtime, allow).await else {
+        return;
+    };
+    make_empty_image().await;
+    let since = now();
+    for _ in 0..10 {
+        let mut request = request(&bench);
+        request.image = Some(EMPTY_IMAGE.to_owned());
+        let error = bench.runtime.create(request).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidParameter, "{error:?}");
+    }
+    for (image, network) in [
+        (Some("lambda-test-absent"), "none"),
+        (Some("not-listed"), "none"),
+        (None, "not-listed"),
+        (None, "lambda-test-absent"),
+    ] {
+        let mut request = request(&bench);
+        request.image = image.map(str::to_owned);
+        request.network = network.to_owned();
+        let error = bench.runtime.create(request).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidParameter, "{error:?}");
+        assert!(error.hint_text().is_some());
+    }
+    // The language is not in the image.
+    let mut request = request(&bench);
+    request.language = lambda_core::model::Language::Javascript;
+    request.image = Some(EMPTY_IMAGE.to_owned());
+    bench.runtime.create(request).await.unwrap_err();
+    bench.expect_clean().await;
+    // Nor processes that Docker does not list.
+    let mut left = processes_of(&bench, &since).await;
+    for _ in 0..20 {
+        if left.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        left = processes_of(&bench, &since).await;
+    }
+    assert_eq!(left, Vec::<String>::new());
+}
+
+/// Command lines of processes of containers that this bench has ever made.
+async fn processes_of(bench: &Bench, since: &str) -> Vec<String> {
+    let owner = format!("label=lambda-platform.owner={}", bench.owner);
+    let ids = docker(&[
+        "events",
+        "--since",
+        since,
+        "--until",
+        &now(),
+        "--format",
+        "{{.Actor.ID}}",
+        "--filter",
+        "event=create",
+        "--filter",
+        &owner,
+    ])
+    .await;
+    assert!(ids.len() >= 10, "{ids:?}");
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("cmdline")).ok())
+        .filter(|command| ids.iter().any(|id| command.contains(id)))
+        .collect()
+}
+
+/// In Unix seconds, as Docker's client reads it.
+fn now() -> String {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    format!("{}.{:09}", now.as_secs(), now.subsec_nanos())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failed_starts_leave_nothing_docker() {
+    failed_starts("docker").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failed_starts_leave_nothing_gvisor() {
+    failed_starts("gvisor").await;
+}
+
+async fn callers_that_go_away(runtime: &str) {
+    let Some(bench) = Bench::open(runtime).await else {
+        return;
+    };
+    for step in 0..12 {
+        let create = bench.runtime.create(request(&bench));
+        let patience = Duration::from_millis(step * 40);
+        drop(tokio::time::timeout(patience, create).await);
+    }
+    let mut hurried = request(&bench);
+    hurried.boot_timeout = Duration::from_millis(30);
+    let error = bench.runtime.create(hurried).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RuntimeUnavailable, "{error:?}");
+    bench.expect_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_that_go_away_leave_nothing_docker() {
+    callers_that_go_away("docker").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_that_go_away_leave_nothing_gvisor() {
+    callers_that_go_away("gvisor").await;
+}
+
+async fn dead_owners(runtime: &str) {
+    let Some(bench) = Bench::open(runtime).await else {
+        return;
+    };
+    let other = OwnerId::new();
+    let mut sandboxes = Vec::new();
+    for owner in [bench.owner, bench.owner, other] {
+        let mut request = request(&bench);
+        request.owner = owner;
+        sandboxes.push(bench.runtime.create(request).await.unwrap());
+    }
+    // Foreign: without our labels, and of another platform with the same owner even.
+    let foreign = format!("foreign-{}", bench.owner);
+    docker(&[
+        "run",
+        "-d",
+        "--name",
+        &foreign,
+        "--network",
+        "none",
+        "--label",
+        &format!("lambda-platform.owner={}", bench.owner),
+        "lambda-python",
+        "sh",
+        "-c",
+        "sleep 60",
+    ])
+    .await;
+
+    let mut owners = bench.runtime.owners().await.unwrap();
+    owners.sort();
+    assert_eq!(owners, [bench.owner, other]);
+    assert_eq!(bench.runtime.remove_owned(bench.owner).await.unwrap(), 2);
+    assert_eq!(bench.runtime.owners().await.unwrap(), [other]);
+    assert!(!sandboxes[0].is_alive() && !sandboxes[1].is_alive() && sandboxes[2].is_alive());
+    let names = docker(&["ps", "--format", "{{.Names}}"]).await;
+    assert!(names.contains(&foreign), "{names:?}");
+    docker(&["rm", "-f", &foreign]).await;
+
+    assert_eq!(bench.runtime.remove_owned(other).await.unwrap(), 1);
+    assert_eq!(bench.runtime.remove_owned(other).await.unwrap(), 0);
+    drop(sandboxes);
+    bench.expect_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_owners_are_cleaned_up_docker() {
+    dead_owners("docker").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_owners_are_cleaned_up_gvisor() {
+    dead_owners("gvisor").await;
+}

@@ -1,0 +1,68 @@
+//! Out of memory is told from every other end (threat 19).
+
+use lambda_core::executor::OutputCapture;
+use lambda_core::runtime::{SandboxEnd, SandboxReply};
+
+use crate::for_each_runtime;
+use crate::support::{JAVASCRIPT, PYTHON, handler, script, stdout};
+
+const GROW: &str = "held = []\nwhile True:\n    held.append(bytearray(4 << 20))\n";
+
+for_each_runtime! {
+    async fn a_handler_that_takes_too_much(bench: &Bench) {
+        let code = format!("def handler(event, context):\n    print('before')\n{}", indent(GROW));
+        let running = bench.start(&handler(PYTHON), &code).await;
+        let (reply, output) = running.invoke("{}").await;
+        assert_eq!(reply, SandboxReply::OutOfMemory);
+        assert_eq!(stdout(&output), "before\n");
+        assert_eq!(running.sandbox.ended().await, SandboxEnd::OutOfMemory);
+        assert!(running.sandbox.memory_peak_mib().await.unwrap() > 100);
+        running.destroy().await;
+
+        // Outside of Node's heap, which has a limit of its own.
+        let code = "exports.handler = async () => { const held = []; for (;;) held.push(Buffer.alloc(4 << 20, 1)); };\n";
+        let running = bench.start(&handler(JAVASCRIPT), code).await;
+        let (reply, _) = running.invoke("{}").await;
+        assert_eq!(reply, SandboxReply::OutOfMemory);
+        running.destroy().await;
+    }
+
+    async fn a_child_of_a_handler_that_takes_too_much(bench: &Bench) {
+        let code = format!("import subprocess, sys\ndef handler(event, context):\n    return subprocess.run([sys.executable, '-c', {GROW:?}]).returncode\n");
+        let running = bench.start(&handler(PYTHON), &code).await;
+        let (reply, _) = running.invoke("{}").await;
+        assert_eq!(reply, SandboxReply::OutOfMemory);
+        assert!(reply.is_final());
+        running.destroy().await;
+    }
+
+    async fn a_script_that_takes_too_much(bench: &Bench) {
+        let running = bench.start(&script(PYTHON), GROW).await;
+        let (reply, _) = running.invoke("[]").await;
+        assert_eq!(reply, SandboxReply::OutOfMemory);
+        running.destroy().await;
+    }
+
+    async fn files_in_tmp_count(bench: &Bench) {
+        let code = "def handler(event, context):\n    with open('/tmp/big', 'wb') as file:\n        for _ in range(event['mib']):\n            file.write(bytes(1 << 20))\n";
+        let mut config = handler(PYTHON);
+        config.tmp_mib = Some(8);
+        let running = bench.start(&config, code).await;
+        let (reply, _) = running.invoke("{\"mib\":9}").await;
+        let SandboxReply::Failed(error) = reply else { panic!("{reply:?}") };
+        assert!(error.message.contains("No space left"), "{error:?}");
+        running.destroy().await;
+    }
+
+    async fn loading_code_that_takes_too_much(bench: &Bench) {
+        let sandbox = bench.runtime.create(bench.request(&handler(PYTHON))).await.unwrap();
+        let running = crate::support::Running { sandbox };
+        let reply = running.initialize(&handler(PYTHON), GROW, &OutputCapture::new()).await;
+        assert_eq!(reply, SandboxReply::OutOfMemory);
+        running.destroy().await;
+    }
+}
+
+fn indent(code: &str) -> String {
+    code.lines().map(|line| format!("    {line}\n")).collect()
+}

@@ -1,0 +1,57 @@
+//! The page at `/` in a real Chromium, over real sandboxes.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::server::{Server, missing, runtimes};
+
+/// Chromium, as the test script found it or as it is commonly named.
+fn browser() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("LAMBDA_TEST_BROWSER").filter(|path| !path.is_empty()) {
+        return Some(path.into());
+    }
+    let search = std::env::var_os("PATH")?;
+    std::env::split_paths(&search)
+        .map(|directory| directory.join("chromium"))
+        .find(|path| path.is_file())
+}
+
+/// Where `make test` installs playwright-core.
+fn modules() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.lambda/node/node_modules")
+}
+
+#[tokio::test]
+async fn a_person_can_create_run_and_see_metrics() {
+    let runtimes = runtimes();
+    let (Some(browser), true) = (browser(), modules().join("playwright-core").is_dir()) else {
+        return missing("browser");
+    };
+    if runtimes.len() < 2 {
+        return;
+    }
+    let server = Server::start("").await;
+    let profile = tempfile::tempdir().unwrap();
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/browser.cjs");
+    let output = tokio::task::spawn_blocking({
+        let mut command = Command::new("node");
+        command
+            .arg(script)
+            .env("NODE_PATH", modules())
+            .env("BROWSER", browser)
+            .env("PROFILE", profile.path())
+            .env("URL", server.url())
+            .env("TOKEN", &server.token);
+        move || command.output()
+    })
+    .await
+    .unwrap()
+    .unwrap();
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(server.stop().await.is_empty());
+}
