@@ -12,9 +12,13 @@ use tokio::net::unix::pipe::Receiver;
 
 use crate::executor::{LogStream, OutputCapture};
 
-/// Asked for, so that a function seldom waits for the host. Where it is refused (an
-/// unprivileged user's pipes have a common bound) a pipe keeps its 64 KiB.
+/// Asked for, so that a function seldom waits for the host. Where it is refused a pipe keeps
+/// its 64 KiB.
 const PIPE_BYTES: usize = 1024 * 1024;
+
+/// All pipes of an unprivileged user together have 64 MiB before the kernel gives new ones
+/// no more than 8 KiB each: so this leaves room for 128 sandboxes.
+const UNPRIVILEGED_PIPE_BYTES: usize = 256 * 1024;
 
 const READ_BYTES: usize = 64 * 1024;
 
@@ -100,7 +104,12 @@ enum Never {}
 
 impl Pipe {
     fn new(stream: LogStream, fd: OwnedFd) -> io::Result<Self> {
-        let capacity = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_BYTES)
+        let wanted = if rustix::process::geteuid().is_root() {
+            PIPE_BYTES
+        } else {
+            UNPRIVILEGED_PIPE_BYTES
+        };
+        let capacity = rustix::pipe::fcntl_setpipe_size(&fd, wanted)
             .or_else(|_| rustix::pipe::fcntl_getpipe_size(&fd))?;
         Ok(Self {
             stream,
