@@ -52,24 +52,21 @@ impl OutputPipes {
         })
     }
 
-    /// Runs `work`, and reads all that comes meanwhile and what is there at its end.
+    /// Runs `work`, and reads what comes meanwhile. What came last may still be there:
+    /// tokio's knowledge may be older than the last write. See [`drain`](Self::drain).
     pub(crate) async fn read_during<T>(
         &self,
         output: &OutputCapture,
         work: impl Future<Output = T>,
     ) -> T {
         let mut work = pin!(work);
-        let done = tokio::select! {
+        tokio::select! {
             // First the connection: a flood must not delay the reply.
             biased;
             done = &mut work => done,
             never = self.stdout.pump(output) => match never {},
             never = self.stderr.pump(output) => match never {},
-        };
-        // The function wrote all of it before it replied, but the readiness that tokio knows
-        // of may be older.
-        self.drain(output);
-        done
+        }
     }
 
     /// Reads what is there, without waiting.
@@ -213,6 +210,7 @@ mod tests {
                     stderr.write_all(&err).unwrap();
                 })
                 .await;
+            pipes.drain(&output);
             assert_eq!(output.text(LogStream::Stdout).text.len(), 700_000);
             assert_eq!(output.text(LogStream::Stderr).text.len(), round);
         }
