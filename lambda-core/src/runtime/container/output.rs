@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use tokio::net::unix::pipe::Receiver;
 
-use crate::executor::{LogStream, OutputCapture};
+use crate::output::{LogStream, OutputCapture};
 
 /// Asked for, so that a function seldom waits for the host. Where it is refused a pipe keeps
 /// its 64 KiB.

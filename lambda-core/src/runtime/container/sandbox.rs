@@ -14,8 +14,8 @@ use super::body::{Custody, Stage, Vitals};
 use super::cgroup::Cgroup;
 use super::output::OutputPipes;
 use crate::error::Result;
-use crate::executor::OutputCapture;
 use crate::model::{SandboxId, Termination};
+use crate::output::OutputCapture;
 use crate::protocol::Session;
 use crate::runtime::{InitializeSandbox, InvokeSandbox, Sandbox, SandboxEnd, SandboxReply};
 
