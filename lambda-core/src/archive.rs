@@ -50,6 +50,22 @@ pub(crate) fn unpack(bytes: &[u8], root: &Path) -> Result<()> {
     })
 }
 
+/// How large the files of an archive that [`check`] accepted are together. Reads the
+/// directory only: `check` refuses archives whose directory is wrong.
+///
+/// # Errors
+/// `InvalidZipFile` if it is none.
+pub(crate) fn unpacked_bytes(bytes: &[u8]) -> Result<u64> {
+    let mut archive =
+        ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged().source(error))?;
+    (0..archive.len()).try_fold(0_u64, |sum, index| {
+        let entry = archive
+            .by_index_raw(index)
+            .map_err(|error| damaged().source(error))?;
+        Ok(sum.saturating_add(entry.size()))
+    })
+}
+
 /// Calls `visit` for each file; it reads the entry to its end and returns its size.
 fn walk(bytes: &[u8], mut visit: impl FnMut(&Path, &mut dyn Read) -> Result<u64>) -> Result<()> {
     if bytes.len() > ZIP_BYTES_MAX {
@@ -109,7 +125,11 @@ fn walk(bytes: &[u8], mut visit: impl FnMut(&Path, &mut dyn Read) -> Result<u64>
         }
         directories.extend(parents);
         // One byte more than is left, so that a bomb is noticed and not just cut.
+        let declared = entry.size();
         let size = visit(path, &mut (&mut entry).take(left + 1))?;
+        if size <= left && size != declared {
+            return Err(damaged());
+        }
         left = left
             .checked_sub(size)
             .ok_or_else(|| too_large("The zip archive's files have more than 250 MiB."))?;
@@ -194,6 +214,7 @@ mod tests {
         let bytes = archive(&[("main.py", b"import m"), ("pkg/m.py", b"")]);
         check(&bytes).unwrap();
         let root = tempfile::tempdir().unwrap();
+        assert_eq!(unpacked_bytes(&bytes).unwrap(), 8);
         unpack(&bytes, root.path()).unwrap();
         assert_eq!(
             std::fs::read(root.path().join("main.py")).unwrap(),

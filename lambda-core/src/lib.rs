@@ -15,6 +15,7 @@ mod data_dir;
 mod error;
 pub mod executor;
 pub mod model;
+pub mod output;
 mod platform;
 pub mod pool;
 pub mod protocol;

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::cases::Sources;
 use super::suite::{Case, Failures, run_cases};
 use crate::error::ErrorKind;
-use crate::executor::{LogStream, OutputCapture};
 use crate::model::{
     CodeFormat, CodeRef, Function, FunctionConfig, FunctionId, FunctionName, Language, Namespace,
     OwnerId, PackageDigest, RequestId, Termination,
 };
+use crate::output::{LogStream, OutputCapture};
 use crate::runtime::{
     CreateSandbox, InitializeSandbox, InvokeSandbox, Runtime, Sandbox, SandboxEnd, SandboxReply,
 };

@@ -1,16 +1,17 @@
 //! Gets a version's code to where a sandbox finds it: small packages are sent, large ones
 //! are unpacked once and mounted.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
 use crate::archive;
 use crate::error::{Error, Result};
-use crate::model::limits::SENT_PACKAGE_BYTES_MAX;
-use crate::model::{CodeFormat, CodeRef, Function};
+use crate::model::limits::{SENT_PACKAGE_BYTES_MAX, SENT_UNPACKED_BYTES_MAX};
+use crate::model::{CodeFormat, CodeRef, Function, PackageDigest};
 use crate::store::Store;
 
 /// Code packages of this platform.
@@ -19,6 +20,9 @@ pub(super) struct Code {
     store: Arc<dyn Store>,
     /// Where packages are unpacked: by digest, so that each is unpacked once.
     directory: PathBuf,
+    /// Which zip archives are mounted, as far as that has been found out: a warm invocation
+    /// asks, and must not read the archive for it.
+    mounted: RwLock<HashMap<PackageDigest, bool>>,
     /// One at a time: unpacking 250 MB twice for a herd of callers would be worse.
     unpacking: Mutex<()>,
 }
@@ -28,6 +32,7 @@ impl Code {
         Self {
             store,
             directory,
+            mounted: RwLock::default(),
             unpacking: Mutex::new(()),
         }
     }
@@ -35,7 +40,7 @@ impl Code {
     /// The code to send to a sandbox; none where it is mounted.
     pub(super) async fn to_send(&self, function: &Function) -> Result<Option<(CodeFormat, Bytes)>> {
         let package = package(function)?;
-        if is_mounted(package) {
+        if self.is_mounted(package).await? {
             return Ok(None);
         }
         let bytes = self.store.package_get(package.digest).await?;
@@ -45,7 +50,7 @@ impl Code {
     /// The directory to mount into a sandbox; none where the code is sent.
     pub(super) async fn to_mount(&self, function: &Function) -> Result<Option<PathBuf>> {
         let package = package(function)?;
-        if !is_mounted(package) {
+        if !self.is_mounted(package).await? {
             return Ok(None);
         }
         let target = self.directory.join(package.digest.to_string());
@@ -73,14 +78,31 @@ impl Code {
         })??;
         Ok(Some(target))
     }
+
+    async fn is_mounted(&self, package: &CodeRef) -> Result<bool> {
+        if package.format != CodeFormat::Zip {
+            return Ok(false);
+        }
+        if package.size_bytes > SENT_PACKAGE_BYTES_MAX as u64 {
+            return Ok(true);
+        }
+        let known = {
+            let mounted = self.mounted.read().unwrap_or_else(PoisonError::into_inner);
+            mounted.get(&package.digest).copied()
+        };
+        if let Some(mounted) = known {
+            return Ok(mounted);
+        }
+        let bytes = self.store.package_get(package.digest).await?;
+        let mounted = archive::unpacked_bytes(&bytes)? > SENT_UNPACKED_BYTES_MAX;
+        let mut known = self.mounted.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(package.digest, mounted);
+        Ok(mounted)
+    }
 }
 
 fn unusable(error: std::io::Error) -> Error {
     Error::internal("code_mount", "The data directory cannot be written to.").source(error)
-}
-
-fn is_mounted(package: &CodeRef) -> bool {
-    package.format == CodeFormat::Zip && package.size_bytes > SENT_PACKAGE_BYTES_MAX as u64
 }
 
 fn package(function: &Function) -> Result<&CodeRef> {

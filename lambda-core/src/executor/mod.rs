@@ -7,7 +7,6 @@ mod code;
 mod functions;
 mod local;
 mod outcome;
-mod output;
 mod run;
 
 use std::fmt;
@@ -22,9 +21,9 @@ use crate::error::{Error, Result};
 use crate::model::{
     FunctionId, FunctionRef, Namespace, Outcome, Payload, Qualifier, RequestId, RuntimeName,
 };
+use crate::output::{LogReader, OutputCapture};
 
 pub use local::{LocalExecutor, LocalExecutorParts};
-pub use output::{LogChunk, LogReader, LogStream, OutputCapture};
 
 /// Runs functions.
 #[async_trait]

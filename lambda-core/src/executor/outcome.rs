@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::output::{LogStream, OutputCapture};
 use crate::model::{FunctionError, RequestId, Status};
+use crate::output::{LogStream, OutputCapture};
 use crate::runtime::{SandboxEnd, SandboxReply};
 
 /// The part of an outcome that depends on how the function ended.

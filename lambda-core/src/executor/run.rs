@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::InvocationDriver;
 use super::code::Code;
 use super::outcome::Ending;
-use super::output::{LogStream, OutputCapture};
 use crate::error::Result;
 use crate::model::{
     CodeFormat, Function, Outcome, RequestId, RuntimeName, StartKind, Termination, Timings,
 };
+use crate::output::{LogStream, OutputCapture};
 use crate::pool::{Lease, Pool, PoolKey, PoolRequest};
 use crate::protocol::function_arn;
 use crate::runtime::{CreateSandbox, InitializeSandbox, InvokeSandbox, SandboxReply};

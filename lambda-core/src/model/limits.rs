@@ -51,6 +51,10 @@ pub const ZIP_ENTRIES_MAX: usize = 10_000;
 /// A package larger than this is mounted into a sandbox instead of being sent to it.
 pub const SENT_PACKAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// A package that unpacks to more than this is mounted, too: what is sent is unpacked into
+/// a tmpfs, which counts as the function's own memory.
+pub const SENT_UNPACKED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
 /// What is kept of each of stdout and stderr, in bytes, per invocation.
 pub const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 

@@ -27,11 +27,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::Result;
-use crate::executor::OutputCapture;
 use crate::model::{
     CodeFormat, Function, FunctionConfig, FunctionError, Language, OwnerId, RequestId, RuntimeName,
     SandboxId, Termination,
 };
+use crate::output::OutputCapture;
 
 /// A sandbox back end.
 ///

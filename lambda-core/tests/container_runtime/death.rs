@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use lambda_core::executor::OutputCapture;
 use lambda_core::model::Termination;
+use lambda_core::output::OutputCapture;
 use lambda_core::runtime::{SandboxEnd, SandboxReply};
 
 use crate::for_each_runtime;

@@ -1,6 +1,6 @@
 //! Out of memory is told from every other end (threat 19).
 
-use lambda_core::executor::OutputCapture;
+use lambda_core::output::OutputCapture;
 use lambda_core::runtime::{SandboxEnd, SandboxReply};
 
 use crate::for_each_runtime;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lambda_core::executor::{LogStream, OutputCapture};
+use lambda_core::output::{LogStream, OutputCapture};
 use lambda_core::runtime::SandboxReply;
 
 use crate::for_each_runtime;

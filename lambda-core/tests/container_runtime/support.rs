@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use lambda_core::executor::{LogStream, OutputCapture};
 use lambda_core::model::{
     CodeFormat, Function, FunctionConfig, FunctionId, FunctionName, Language, Namespace, OwnerId,
     RequestId, Termination,
 };
+use lambda_core::output::{LogStream, OutputCapture};
 use lambda_core::runtime::{
     ContainerOptions, CreateSandbox, DockerRuntime, GvisorRuntime, InitializeSandbox,
     InvokeSandbox, Runtime, Sandbox, SandboxReply,

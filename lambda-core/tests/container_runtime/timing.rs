@@ -58,3 +58,24 @@ async fn all() {
     time("docker").await;
     time("gvisor").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "shows the findings about this machine"]
+async fn findings() {
+    for name in ["docker", "gvisor"] {
+        let Some(bench) = Bench::open(name).await else {
+            continue;
+        };
+        let started = Instant::now();
+        bench.runtime.check(false).await;
+        println!("{name}: looked in {:?}", started.elapsed());
+        let started = Instant::now();
+        for finding in bench.runtime.check(true).await {
+            println!(
+                "{:?} {}: {}",
+                finding.severity, finding.subject, finding.detail
+            );
+        }
+        println!("{name}: checked in {:?}", started.elapsed());
+    }
+}

@@ -10,11 +10,15 @@ use std::time::Duration;
 use rustix::io::Errno;
 use tokio::net::unix::pipe::Receiver;
 
-use crate::executor::{LogStream, OutputCapture};
+use crate::output::{LogStream, OutputCapture};
 
-/// Asked for, so that a function seldom waits for the host. Where it is refused (an
-/// unprivileged user's pipes have a common bound) a pipe keeps its 64 KiB.
+/// Asked for, so that a function seldom waits for the host. Where it is refused a pipe keeps
+/// its 64 KiB.
 const PIPE_BYTES: usize = 1024 * 1024;
+
+/// All pipes of an unprivileged user together have 64 MiB before the kernel gives new ones
+/// no more than 8 KiB each: so this leaves room for 128 sandboxes.
+const UNPRIVILEGED_PIPE_BYTES: usize = 256 * 1024;
 
 const READ_BYTES: usize = 64 * 1024;
 
@@ -48,24 +52,21 @@ impl OutputPipes {
         })
     }
 
-    /// Runs `work`, and reads all that comes meanwhile and what is there at its end.
+    /// Runs `work`, and reads what comes meanwhile. What came last may still be there:
+    /// tokio's knowledge may be older than the last write. See [`drain`](Self::drain).
     pub(crate) async fn read_during<T>(
         &self,
         output: &OutputCapture,
         work: impl Future<Output = T>,
     ) -> T {
         let mut work = pin!(work);
-        let done = tokio::select! {
+        tokio::select! {
             // First the connection: a flood must not delay the reply.
             biased;
             done = &mut work => done,
             never = self.stdout.pump(output) => match never {},
             never = self.stderr.pump(output) => match never {},
-        };
-        // The function wrote all of it before it replied, but the readiness that tokio knows
-        // of may be older.
-        self.drain(output);
-        done
+        }
     }
 
     /// Reads what is there, without waiting.
@@ -100,7 +101,12 @@ enum Never {}
 
 impl Pipe {
     fn new(stream: LogStream, fd: OwnedFd) -> io::Result<Self> {
-        let capacity = rustix::pipe::fcntl_setpipe_size(&fd, PIPE_BYTES)
+        let wanted = if rustix::process::geteuid().is_root() {
+            PIPE_BYTES
+        } else {
+            UNPRIVILEGED_PIPE_BYTES
+        };
+        let capacity = rustix::pipe::fcntl_setpipe_size(&fd, wanted)
             .or_else(|_| rustix::pipe::fcntl_getpipe_size(&fd))?;
         Ok(Self {
             stream,
@@ -204,6 +210,7 @@ mod tests {
                     stderr.write_all(&err).unwrap();
                 })
                 .await;
+            pipes.drain(&output);
             assert_eq!(output.text(LogStream::Stdout).text.len(), 700_000);
             assert_eq!(output.text(LogStream::Stderr).text.len(), round);
         }

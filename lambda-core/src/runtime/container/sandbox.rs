@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,10 +11,11 @@ use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
 use super::body::{Custody, Stage, Vitals};
+use super::cgroup::Cgroup;
 use super::output::OutputPipes;
 use crate::error::Result;
-use crate::executor::OutputCapture;
 use crate::model::{SandboxId, Termination};
+use crate::output::OutputCapture;
 use crate::protocol::Session;
 use crate::runtime::{InitializeSandbox, InvokeSandbox, Sandbox, SandboxEnd, SandboxReply};
 
@@ -28,6 +29,15 @@ const END_TIMEOUT: Duration = Duration::from_secs(1);
 const SIGNAL_BASE: i64 = 128;
 const SIGNAL_MAX: i64 = 64;
 
+/// What the cgroup tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OomKill {
+    Yes,
+    No,
+    /// It is gone, or cannot be read.
+    Unknown,
+}
+
 #[derive(Debug)]
 pub(crate) struct ContainerSandbox {
     id: SandboxId,
@@ -36,8 +46,7 @@ pub(crate) struct ContainerSandbox {
     /// The session's connection once more, to look at it while the session is in use.
     connection: OwnedFd,
     pipes: OutputPipes,
-    /// Kills for want of memory that have been reported.
-    oom_kills: AtomicU64,
+    is_oom_killed: AtomicBool,
     /// The latest figure: the cgroup does not outlive the sandbox.
     peak_bytes: AtomicU64,
 }
@@ -57,7 +66,7 @@ impl ContainerSandbox {
             session: Mutex::new(session),
             connection,
             pipes,
-            oom_kills: AtomicU64::new(0),
+            is_oom_killed: AtomicBool::new(false),
             peak_bytes: AtomicU64::new(0),
         }
     }
@@ -68,15 +77,20 @@ impl ContainerSandbox {
         work: impl Future<Output = Result<SandboxReply>>,
     ) -> Result<SandboxReply> {
         let reply = self.pipes.read_during(output, work).await;
-        // The kernel counts before it kills, so what made the connection close is counted.
-        if self.was_oom_killed() {
-            self.sample_peak();
-            return Ok(SandboxReply::OutOfMemory);
-        }
-        if matches!(reply, Ok(SandboxReply::Ended)) {
+        // First: the cgroup of a sandbox that has died is gone some milliseconds later.
+        let kill = self.oom_kill();
+        if kill != OomKill::No || matches!(reply, Ok(SandboxReply::Ended)) {
             self.sample_peak();
         }
-        reply
+        // The function wrote all of it before it replied.
+        self.pipes.drain(output);
+        match (kill, &reply) {
+            (OomKill::Yes, _) => Ok(SandboxReply::OutOfMemory),
+            (OomKill::Unknown, Ok(SandboxReply::Ended)) if self.docker_saw_oom().await => {
+                Ok(SandboxReply::OutOfMemory)
+            }
+            _ => reply,
+        }
     }
 
     /// The CPU time that it has used, where the host can see it.
@@ -88,13 +102,41 @@ impl ContainerSandbox {
         self.body.vitals.get()
     }
 
-    /// Whether there was a kill for want of memory since this was last asked.
-    fn was_oom_killed(&self) -> bool {
+    /// Whether there was a kill for want of memory. The kernel counts it before it kills, so
+    /// what made a connection close is counted by then.
+    fn oom_kill(&self) -> OomKill {
         let cgroup = self.vitals().and_then(|vitals| vitals.cgroup.as_ref());
-        let Some(kills) = cgroup.and_then(super::cgroup::Cgroup::oom_kills) else {
-            return false;
+        match cgroup.and_then(Cgroup::oom_kills) {
+            // Every reply is looked at, and the first kill is the end: so it is a new one.
+            Some(kills) if kills > 0 => {
+                self.is_oom_killed.store(true, Ordering::Relaxed);
+                OomKill::Yes
+            }
+            Some(_) => OomKill::No,
+            None => OomKill::Unknown,
+        }
+    }
+
+    /// Docker's word on it, where the cgroup was gone before it could be read (the host is
+    /// overloaded) or cannot be read at all. Docker knows it once it knows of the death.
+    async fn docker_saw_oom(&self) -> bool {
+        let engine = &self.body.engine;
+        let asking = async {
+            engine.wait(&self.body.name).await?;
+            engine.inspect(&self.body.name).await
         };
-        self.oom_kills.swap(kills, Ordering::Relaxed) < kills
+        let is_oom_killed = match tokio::time::timeout(END_TIMEOUT, asking).await {
+            Ok(Ok(container)) => container.state.and_then(|state| state.oom_killed),
+            Ok(Err(error)) => {
+                tracing::warn!(?error, "Docker cannot say whether a sandbox lacked memory");
+                None
+            }
+            Err(_) => None,
+        };
+        let is_oom_killed = is_oom_killed == Some(true);
+        self.is_oom_killed
+            .fetch_or(is_oom_killed, Ordering::Relaxed);
+        is_oom_killed
     }
 
     fn sample_peak(&self) -> Option<u64> {
@@ -145,7 +187,7 @@ impl Sandbox for ContainerSandbox {
     }
 
     async fn ended(&self) -> SandboxEnd {
-        if self.oom_kills.load(Ordering::Relaxed) > 0 || self.was_oom_killed() {
+        if self.is_oom_killed.load(Ordering::Relaxed) || self.oom_kill() == OomKill::Yes {
             return SandboxEnd::OutOfMemory;
         }
         let waiting = self.body.engine.wait(&self.body.name);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::watch;
 
-use crate::executor::{LogStream, OutputCapture};
+use crate::output::{LogStream, OutputCapture};
 use crate::runtime::SandboxEnd;
 
 /// Where the process's output goes at the moment.

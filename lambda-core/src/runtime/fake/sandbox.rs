@@ -10,8 +10,8 @@ use tokio::task::AbortHandle;
 use super::Shared;
 use super::process::{self, Output};
 use crate::error::Result;
-use crate::executor::OutputCapture;
 use crate::model::{SandboxId, Termination};
+use crate::output::OutputCapture;
 use crate::protocol::Session;
 use crate::runtime::{
     CreateSandbox, InitializeSandbox, InvokeSandbox, Sandbox, SandboxEnd, SandboxReply,

@@ -65,7 +65,7 @@ pub(crate) struct ConfigArgs {
     #[arg(long, value_name = "FILE", env = "LAMBDA_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
-    /// The store's URL [default: SQLite, lambda.db in the data directory]
+    /// The store's URL [default: sqlite://DATA_DIR/lambda.db]
     #[arg(long, value_name = "URL", env = "LAMBDA_STORE", hide_env_values = true)]
     pub(crate) store: Option<String>,
 

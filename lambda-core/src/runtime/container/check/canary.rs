@@ -9,11 +9,11 @@ use serde::Deserialize;
 
 use super::failed;
 use crate::error::{Error, Result};
-use crate::executor::OutputCapture;
 use crate::model::{
     CodeFormat, Function, FunctionConfig, FunctionId, FunctionName, Language, Namespace, OwnerId,
     RequestId,
 };
+use crate::output::OutputCapture;
 use crate::runtime::container::ContainerRuntime;
 use crate::runtime::container::sandbox::ContainerSandbox;
 use crate::runtime::{

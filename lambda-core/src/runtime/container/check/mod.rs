@@ -31,7 +31,7 @@ impl ContainerRuntime {
         let engine = &self.0.engine;
         let info = match engine.fresh_info().await {
             Ok(info) => info,
-            Err(error) => return vec![failed("Docker", &error)],
+            Err(error) => return vec![failed("engine", &error)],
         };
         let kernel = kernel_release();
         let mut findings = vec![locality(&info, &kernel), limits(&info)];
@@ -55,7 +55,7 @@ impl ContainerRuntime {
                     }));
                 }
             }
-            Err(error) => findings.push(failed("Docker's version", &error)),
+            Err(error) => findings.push(failed("engine's version", &error)),
         }
         findings.extend(self.oci_runtime(&info, &kernel).await);
         for language in Language::ALL {
@@ -98,7 +98,7 @@ impl ContainerRuntime {
                 Some(version) => versions::runsc(&version, kernel),
                 None => Finding::bad(
                     Severity::Warning,
-                    "gVisor's version",
+                    "runsc's version",
                     format!("`{path} --version` says nothing that can be read."),
                     "Install a current release of gVisor: https://gvisor.dev/docs/user_guide/install/",
                 ),
@@ -169,7 +169,7 @@ fn locality(info: &SystemInfo, kernel: &str) -> Finding {
     if is_desktop || is_foreign {
         return Finding::bad(
             Severity::Error,
-            "Docker",
+            "engine",
             format!(
                 "Docker runs in a virtual machine or on another one ({system}), where this process's sockets cannot be reached."
             ),
@@ -181,7 +181,7 @@ fn locality(info: &SystemInfo, kernel: &str) -> Finding {
         .as_deref()
         .unwrap_or("of unknown version");
     Finding::ok(
-        "Docker",
+        "engine",
         format!("Docker {version} on this machine ({system})."),
     )
 }

@@ -7,7 +7,7 @@ use tokio::process::Command;
 use crate::runtime::container::failure::daemon_json_entry;
 use crate::runtime::{Finding, Severity};
 
-const SUBJECT: &str = "gVisor's arguments";
+const SUBJECT: &str = "runsc's arguments";
 
 /// Needed, and why.
 const NEEDED: [(&str, &str, &str); 3] = [

@@ -101,10 +101,10 @@ pub(super) fn runc(version: &str, package: &str) -> Finding {
 }
 
 pub(super) fn engine(version: &str) -> Finding {
-    const SUBJECT: &str = "Docker's version";
+    const SUBJECT: &str = "engine's version";
     match numbers(version) {
         Some(parsed) if parsed >= ENGINE_MIN => {
-            Finding::ok(SUBJECT, format!("{version} is new enough."))
+            Finding::ok(SUBJECT, format!("Docker {version} is new enough."))
         }
         _ => Finding::bad(
             Severity::Warning,
@@ -119,7 +119,7 @@ pub(super) fn engine(version: &str) -> Finding {
 
 /// `printed` is what `runsc --version` prints.
 pub(super) fn runsc(printed: &str, kernel: &str) -> Finding {
-    const SUBJECT: &str = "gVisor's version";
+    const SUBJECT: &str = "runsc's version";
     let released = printed
         .split(|c: char| !c.is_ascii_digit())
         .find(|digits| digits.len() == 8 && digits.starts_with("20"))

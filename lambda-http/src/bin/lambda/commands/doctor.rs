@@ -38,16 +38,17 @@ pub(crate) async fn run(cli: &Cli, args: &DoctorArgs) -> Result<ExitCode> {
             .map_err(|error| Failure::new(format!("The report cannot be printed: {error}.")))?;
         terminal::print(&text)?;
     }
-    let errors = reports
-        .iter()
-        .flat_map(|report| &report.findings)
-        .filter(|finding| finding.severity == Severity::Error)
-        .count();
+    let count = |severity| {
+        let findings = reports.iter().flat_map(|report| &report.findings);
+        findings.filter(|f| f.severity == severity).count()
+    };
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if !cli.json {
-        terminal::print(&match errors {
-            0 => "All is well.".to_owned(),
-            1 => "1 error; see above for its mend.".to_owned(),
-            n => format!("{n} errors; see above for their mends."),
+        let plural = |n: usize| if n == 1 { "" } else { "s" };
+        terminal::print(&match (errors, warnings) {
+            (0, 0) => "All is well.".to_owned(),
+            (0, n) => format!("It works; {n} warning{} to look at.", plural(n)),
+            (n, _) => format!("{n} error{} to mend.", plural(n)),
         })?;
     }
     Ok(if errors == 0 {
@@ -58,7 +59,7 @@ pub(crate) async fn run(cli: &Cli, args: &DoctorArgs) -> Result<ExitCode> {
 }
 
 /// One runtime's findings.
-pub(crate) fn show(runtime: &str, findings: &[Finding]) -> String {
+fn show(runtime: &str, findings: &[Finding]) -> String {
     let mut text = runtime.to_owned();
     for finding in findings {
         let mark = match finding.severity {
@@ -66,10 +67,12 @@ pub(crate) fn show(runtime: &str, findings: &[Finding]) -> String {
             Severity::Warning => "warning",
             Severity::Error => "ERROR  ",
         };
-        text.push_str(&format!(
-            "\n  {mark}  {}: {}",
-            finding.subject, finding.detail
-        ));
+        // Which runtime is meant stands above.
+        let subject = &finding.subject;
+        let subject = subject
+            .strip_prefix(&format!("{runtime}: "))
+            .unwrap_or(subject);
+        text.push_str(&format!("\n  {mark}  {subject}: {}", finding.detail));
         if let Some(mend) = &finding.mend {
             text.push_str(&format!("\n           mend: {mend}"));
         }
