@@ -56,7 +56,10 @@ fn socket(
     );
     measure(runtime, group, "socket", move || {
         let (pool, event) = (Arc::clone(&pool), Arc::clone(&event));
-        async move { Ok(drop(pool.call(&event).await?)) }
+        async move {
+            pool.call(&event).await?;
+            Ok(())
+        }
     });
     Ok(())
 }
