@@ -21,6 +21,9 @@ main() {
     section "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
     section "Python bootstrap" python_tests
     section "JavaScript bootstrap" node_tests
+    section "build" cargo build --workspace --all-features
+    section "example: an embedding application" example
+    section "example: the demo" demo
     summary
     heading "Rust tests"
     scripts/with-docker.sh cargo test --workspace --all-features --no-fail-fast || FAILED+=("Rust tests")
@@ -51,6 +54,23 @@ summary() {
 }
 
 python_tests() { python3 -m unittest discover -s images/python/tests; }
+
+example() {
+    local output
+    output=$(scripts/with-docker.sh target/debug/lambda-example-rust) || return 1
+    echo "$output"
+    grep -q '^docker: Hello, Alice!' <<<"$output" && grep -q '^gvisor: Hello, Alice!' <<<"$output"
+}
+
+# With the binary that the tests use: what `make demo` does besides is to build another one.
+demo() {
+    local data_dir status=0
+    data_dir=$(mktemp -d)
+    LAMBDA_BINARY=$PWD/target/debug/lambda LAMBDA_DATA_DIR=$data_dir LAMBDA_LISTEN=127.0.0.1:0 \
+        DEMO_EXIT=1 scripts/demo.sh || status=$?
+    rm -rf "$data_dir"
+    return "$status"
+}
 
 # The files are named one by one, by the patterns that are Node's own, because releases differ in
 # what they make of a directory.

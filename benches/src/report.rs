@@ -107,6 +107,6 @@ mod tests {
         assert_eq!(milliseconds(None), "-");
         assert_eq!(thousands(1_234_567.4), "1,234,567");
         assert_eq!(thousands(123.0), "123");
-        assert_eq!(thousands(2.54), "2.5");
+        assert_eq!(thousands(3.24), "3.2");
     }
 }

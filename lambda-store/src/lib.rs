@@ -30,3 +30,8 @@ pub use lambda_core::*;
 
 pub use open::open;
 pub use sqlite::SqliteStore;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,12 @@ BOOTSTRAP = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 PYTHON = os.environ.get("LAMBDA_TEST_PYTHON", sys.executable)
 ARN = "arn:aws:lambda:local:000000000000:function:fn"
 TIMEOUT_S = 20
+
+
+def default_signals():
+    """A shell's background jobs ignore these two, and so would everything they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 class Output:
@@ -112,6 +119,7 @@ class Host:
                 python,
                 BOOTSTRAP,
             ],
+            preexec_fn=default_signals,
             env={
                 "PATH": os.environ["PATH"],
                 "LAMBDA_API_SOCKET": path,

@@ -110,6 +110,18 @@ pub struct Token {
 }
 
 impl Token {
+    /// A new secret: 256 random bits, with a prefix by which leaked ones are found.
+    #[must_use]
+    pub fn new_secret() -> String {
+        use std::fmt::Write as _;
+        let bits: [u8; 32] = rand::random();
+        bits.iter().fold("lambda_".to_owned(), |mut secret, byte| {
+            // Writing into a string cannot fail.
+            let _ = write!(secret, "{byte:02x}");
+            secret
+        })
+    }
+
     /// Whether it allows `scope`.
     #[must_use]
     pub fn allows(&self, scope: Scope) -> bool {

@@ -100,7 +100,7 @@ impl Platform {
     /// # Errors
     /// `StoreUnavailable`.
     pub async fn token_create(&self, name: &str, scopes: Vec<Scope>) -> Result<(Token, String)> {
-        let secret = new_secret();
+        let secret = Token::new_secret();
         let token = Token {
             id: TokenId::new(),
             name: name.to_owned(),
@@ -179,14 +179,4 @@ fn check_limit(limit: u32) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid("list", "`limit` is 1 to 1000."))
-}
-
-/// 256 random bits, with a prefix by which leaked ones are found.
-fn new_secret() -> String {
-    use std::fmt::Write as _;
-    let bits: [u8; 32] = rand::random();
-    bits.iter().fold("lambda_".to_owned(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

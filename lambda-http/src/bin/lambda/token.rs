@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use lambda_core::model::Token;
+
 use crate::failure::{Failure, Result};
 
 /// The variable that sets the token.
@@ -81,7 +83,7 @@ fn make(data_dir: &Path) -> Result<OperatorToken> {
         ))
         .hint("Make the directory writable, or name another with --data-dir.")
     };
-    let secret = new_secret();
+    let secret = Token::new_secret();
     let unfinished = data_dir.join(format!("token.{}", std::process::id()));
     let written = write_private(&unfinished, &secret)
         // A link, unlike a rename, replaces nothing; and who sees the file sees all of it.
@@ -107,13 +109,6 @@ fn write_private(path: &Path, secret: &str) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))?;
     writeln!(file, "{secret}")?;
     file.sync_all()
-}
-
-/// 256 random bits, with a prefix by which leaked ones are found.
-fn new_secret() -> String {
-    let bits: [u8; 32] = rand::random();
-    let hex: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("lambda_{hex}")
 }
 
 #[cfg(test)]
