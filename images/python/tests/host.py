@@ -23,9 +23,10 @@ TIMEOUT_S = 20
 
 
 def default_signals():
-    """A shell's background jobs ignore these two, and so would everything they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    """What ignores a signal (nohup, a shell's background job) has all that it starts ignore it."""
+    for number in signal.valid_signals():
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class Output:
