@@ -22,7 +22,7 @@ use crate::model::{
 };
 use crate::pool::{Pool, PoolOptions};
 use crate::recorder::Recorder;
-use crate::runtime::{CreateSandbox, Runtime};
+use crate::runtime::Runtime;
 use crate::store::Store;
 
 /// How long removing the last sandboxes may take once all invocations have ended.
@@ -176,12 +176,9 @@ impl Executor for LocalExecutor {
 
 impl Shared {
     async fn run(&self, run: Run, driver: InvocationDriver) {
-        let result = async {
-            let mut create = CreateSandbox::for_function(self.owner, &run.function);
-            create.code_directory = self.code.to_mount(&run.function).await?;
-            run.execute(&self.pool, &self.code, create, &driver).await
-        }
-        .await;
+        let result = run
+            .execute(&self.pool, &self.code, self.owner, &driver)
+            .await;
         if let Ok(outcome) = &result {
             let namespace = run.function.namespace.clone();
             // Before the caller hears of it: what was answered is never lost.

@@ -13,7 +13,7 @@ use super::code::Code;
 use super::outcome::Ending;
 use crate::error::Result;
 use crate::model::{
-    CodeFormat, Function, Outcome, RequestId, RuntimeName, StartKind, Termination, Timings,
+    CodeFormat, Function, Outcome, OwnerId, RequestId, RuntimeName, StartKind, Termination, Timings,
 };
 use crate::output::{LogStream, OutputCapture};
 use crate::pool::{Lease, Pool, PoolKey, PoolRequest};
@@ -58,23 +58,28 @@ impl Run {
         &self,
         pool: &Pool,
         code: &Code,
-        create: CreateSandbox,
+        owner: OwnerId,
         driver: &InvocationDriver,
     ) -> Result<Outcome> {
-        let request = PoolRequest::new(
-            PoolKey {
-                namespace: self.function.namespace.clone(),
-                function: self.function.id,
-                version: self.function.version,
-                runtime: self.runtime.clone(),
-            },
-            self.function.config.concurrency,
-            create,
-        );
-        let lease = tokio::select! {
-            biased;
-            lease = pool.acquire(request) => lease?,
-            () = self.cancelled(driver) => return Ok(self.never_started(driver.output())),
+        let key = PoolKey {
+            namespace: self.function.namespace.clone(),
+            function: self.function.id,
+            version: self.function.version,
+            runtime: self.runtime.clone(),
+        };
+        let lease = match pool.take_idle(&key) {
+            Some(lease) => lease,
+            None => {
+                let mut create = CreateSandbox::for_function(owner, &self.function);
+                create.code_directory = code.to_mount(&self.function).await?;
+                let concurrency = self.function.config.concurrency;
+                let request = PoolRequest::new(key, concurrency, create);
+                tokio::select! {
+                    biased;
+                    lease = pool.acquire(request) => lease?,
+                    () = self.cancelled(driver) => return Ok(self.never_started(driver.output())),
+                }
+            }
         };
         let to_send = if lease.is_initialized() {
             None

@@ -118,20 +118,38 @@ impl Pool {
         }
     }
 
+    /// A sandbox that idles for the key, if there is one. It is what a warm invocation asks
+    /// first, before it works out how one would be created.
+    #[must_use]
+    pub fn take_idle(&self, key: &PoolKey) -> Option<Lease> {
+        loop {
+            // The lock is released first: dropping a lease takes it.
+            let lease = self.idle(&mut self.0.lock(), key);
+            match lease {
+                Some(lease) if !lease.sandbox().is_alive() => {}
+                lease => return lease,
+            }
+        }
+    }
+
+    fn idle(&self, inner: &mut Inner, key: &PoolKey) -> Option<Lease> {
+        let (sandbox, used) = inner.state.take_idle(key)?;
+        let member = inner.sandboxes.get(&sandbox)?;
+        let start = if used {
+            StartKind::Warm
+        } else {
+            // Created for somebody who was then served by another one.
+            StartKind::Prewarmed
+        };
+        Some(Lease::new(self, member, start, Duration::ZERO))
+    }
+
     async fn acquire_any(&self, request: &PoolRequest) -> Result<Lease> {
         let waiter = self.0.next_waiter.fetch_add(1, Ordering::Relaxed);
         let receiver = {
             let mut inner = self.0.lock();
-            if let Some((sandbox, used)) = inner.state.take_idle(&request.key)
-                && let Some(member) = inner.sandboxes.get(&sandbox)
-            {
-                let start = if used {
-                    StartKind::Warm
-                } else {
-                    // Created for somebody who was then served by another one.
-                    StartKind::Prewarmed
-                };
-                return Ok(Lease::new(self, member, start, Duration::ZERO));
+            if let Some(lease) = self.idle(&mut inner, &request.key) {
+                return Ok(lease);
             }
             let demand = Demand {
                 memory_mib: request.create.memory_mib,
