@@ -30,3 +30,16 @@ pub struct Page<T> {
     /// Where the next page starts; none on the last one. Opaque to callers.
     pub next: Option<String>,
 }
+
+impl<T> Page<T> {
+    /// The first `limit` of `items`, which hold one more where there is another page;
+    /// `cursor` says where that one starts, given the last item of this one.
+    #[must_use]
+    pub fn of(mut items: Vec<T>, limit: u32, cursor: impl FnOnce(&T) -> String) -> Self {
+        let limit = limit as usize;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(cursor);
+        Self { items, next }
+    }
+}

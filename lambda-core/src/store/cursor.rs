@@ -9,13 +9,19 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::model::{FunctionId, RequestId};
+use crate::model::{Function, FunctionId, InvocationRecord, RequestId};
 
 /// The last function of the page before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FunctionCursor(pub FunctionId);
 
 impl FunctionCursor {
+    /// Where the page after the one that ends with `last` starts.
+    #[must_use]
+    pub fn after(last: &Function) -> String {
+        Self(last.id).to_string()
+    }
+
     /// Reads what `Display` printed.
     ///
     /// # Errors
@@ -44,6 +50,16 @@ pub struct InvocationCursor {
 }
 
 impl InvocationCursor {
+    /// Where the page after the one that ends with `last` starts.
+    #[must_use]
+    pub fn after(last: &InvocationRecord) -> String {
+        let cursor = Self {
+            started_at_us: last.started_at.as_microsecond(),
+            request_id: last.request_id,
+        };
+        cursor.to_string()
+    }
+
     /// Reads what `Display` printed.
     ///
     /// # Errors

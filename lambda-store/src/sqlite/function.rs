@@ -81,7 +81,6 @@ pub(super) async fn list(reader: &SqlitePool, request: ListFunctions) -> Attempt
         // No UUID of version 7 sorts behind this.
         None => [0xff; 16],
     };
-    let limit = request.limit as usize;
     let rows = sqlx::query(function_row::PAGE)
         .bind(request.namespace.as_str())
         .bind(&before[..])
@@ -89,14 +88,8 @@ pub(super) async fn list(reader: &SqlitePool, request: ListFunctions) -> Attempt
         .bind(i64::from(request.limit) + 1)
         .fetch_all(reader)
         .await?;
-    let mut items = function_row::functions(&request.namespace, &rows)?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items
-        .last()
-        .filter(|_| more)
-        .map(|last| FunctionCursor(last.id).to_string());
-    Ok(Page { items, next })
+    let items = function_row::functions(&request.namespace, &rows)?;
+    Ok(Page::of(items, request.limit, FunctionCursor::after))
 }
 
 /// See [`Store::function_update`](lambda_core::Store::function_update).

@@ -100,7 +100,6 @@ pub(super) async fn list(
         Some(at) => (at.started_at_us, *at.request_id.as_bytes()),
         None => (i64::MAX, [0xff; 16]),
     };
-    let limit = request.limit as usize;
     let query = sqlx::query(match request.function {
         None => PAGE,
         Some(_) => PAGE_OF_FUNCTION,
@@ -116,20 +115,8 @@ pub(super) async fn list(
         Some(id) => query.bind(id.as_bytes().to_vec()),
     };
     let rows = query.fetch_all(reader).await?;
-    let more = rows.len() > limit;
-    let items: Vec<_> = rows
-        .iter()
-        .take(limit)
-        .map(record)
-        .collect::<sqlx::Result<_>>()?;
-    let next = items.last().filter(|_| more).map(|last| {
-        InvocationCursor {
-            started_at_us: last.started_at.as_microsecond(),
-            request_id: last.request_id,
-        }
-        .to_string()
-    });
-    Ok(Page { items, next })
+    let items = rows.iter().map(record).collect::<sqlx::Result<_>>()?;
+    Ok(Page::of(items, request.limit, InvocationCursor::after))
 }
 
 fn record(row: &SqliteRow) -> sqlx::Result<InvocationRecord> {

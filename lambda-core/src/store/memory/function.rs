@@ -86,8 +86,7 @@ impl Functions {
 
     pub(super) fn list(&self, request: &ListFunctions) -> Result<Page<Function>> {
         let after = request.after()?;
-        let limit = request.limit as usize;
-        let mut items: Vec<_> = match after {
+        let items: Vec<_> = match after {
             Some(FunctionCursor(id)) => self.by_id.range(..id),
             None => self.by_id.range(..),
         }
@@ -95,16 +94,10 @@ impl Functions {
         .map(|(_, entry)| &entry.current)
         .filter(|function| function.namespace == request.namespace)
         // One more than asked for tells whether there is another page.
-        .take(limit + 1)
+        .take(request.limit as usize + 1)
         .cloned()
         .collect();
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = items
-            .last()
-            .filter(|_| more)
-            .map(|last| FunctionCursor(last.id).to_string());
-        Ok(Page { items, next })
+        Ok(Page::of(items, request.limit, FunctionCursor::after))
     }
 
     pub(super) fn update(

@@ -29,8 +29,7 @@ impl Invocations {
 
     pub(super) fn list(&self, request: &ListInvocations) -> Result<Page<InvocationRecord>> {
         let after = request.after()?;
-        let limit = request.limit as usize;
-        let mut items: Vec<_> = match after {
+        let items: Vec<_> = match after {
             Some(at) => self.records.range(..(at.started_at_us, at.request_id)),
             None => self.records.range(..),
         }
@@ -39,19 +38,10 @@ impl Invocations {
         .filter(|record| record.namespace == request.namespace)
         .filter(|record| request.function.is_none_or(|id| record.function_id == id))
         // One more than asked for tells whether there is another page.
-        .take(limit + 1)
+        .take(request.limit as usize + 1)
         .cloned()
         .collect();
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| more).map(|last| {
-            InvocationCursor {
-                started_at_us: last.started_at.as_microsecond(),
-                request_id: last.request_id,
-            }
-            .to_string()
-        });
-        Ok(Page { items, next })
+        Ok(Page::of(items, request.limit, InvocationCursor::after))
     }
 
     pub(super) fn summary(&self, namespace: &Namespace) -> InvocationSummary {
