@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::model::LogText;
-use crate::model::limits::OUTPUT_BYTES_MAX;
+use crate::model::limits::{OUTPUT_BYTES_MAX, OUTPUT_KEPT_BYTES_MAX};
 
 /// One of a process's two output streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,6 +51,33 @@ struct State {
 struct Kept {
     bytes: Vec<u8>,
     truncated: bool,
+    /// Once bytes are thrown away: the last ones of all.
+    end: Vec<u8>,
+}
+
+impl Kept {
+    /// Keeps the end of what does not fit any more.
+    fn push_end(&mut self, bytes: &[u8]) {
+        if !self.truncated {
+            self.truncated = true;
+            let kept = self.bytes.len().saturating_sub(OUTPUT_KEPT_BYTES_MAX);
+            self.end = self.bytes[kept..].to_vec();
+        }
+        let fresh = bytes.len().saturating_sub(OUTPUT_KEPT_BYTES_MAX);
+        self.end.extend_from_slice(&bytes[fresh..]);
+        // Now and then, so that a flood is not moved about with each piece.
+        if self.end.len() > 16 * OUTPUT_KEPT_BYTES_MAX {
+            self.end.drain(..self.end.len() - OUTPUT_KEPT_BYTES_MAX);
+        }
+    }
+
+    fn end(&self) -> &[u8] {
+        let end = match self.truncated {
+            true => &self.end,
+            false => &self.bytes,
+        };
+        &end[end.len().saturating_sub(OUTPUT_KEPT_BYTES_MAX)..]
+    }
 }
 
 impl OutputCapture {
@@ -71,7 +98,9 @@ impl OutputCapture {
             let room = OUTPUT_BYTES_MAX - kept.bytes.len();
             let fits = bytes.len().min(room);
             kept.bytes.extend_from_slice(&bytes[..fits]);
-            kept.truncated |= fits < bytes.len();
+            if fits < bytes.len() {
+                kept.push_end(&bytes[fits..]);
+            }
             if fits > 0 {
                 match state.runs.last_mut() {
                     Some((last, len)) if *last == stream => *len += fits,
@@ -97,6 +126,20 @@ impl OutputCapture {
             text: String::from_utf8_lossy(&kept.bytes).into_owned(),
             truncated: kept.truncated,
         }
+    }
+
+    /// The last [`OUTPUT_KEPT_BYTES_MAX`] bytes of one stream so far, however much was written.
+    /// What is not UTF-8 is U+FFFD; a character that the cut would split is left out.
+    #[must_use]
+    pub fn end(&self, stream: LogStream) -> String {
+        let state = self.lock();
+        let mut end = state.kept(stream).end();
+        // Only a cut can make it begin inside of a character.
+        if end.len() == OUTPUT_KEPT_BYTES_MAX {
+            let inside = end.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80);
+            end = &end[inside.count()..];
+        }
+        String::from_utf8_lossy(end).into_owned()
     }
 
     /// Reads from the first byte on.
@@ -229,6 +272,18 @@ mod tests {
     }
 
     #[test]
+    fn an_end_begins_with_a_whole_character() {
+        let output = OutputCapture::new();
+        output.push(LogStream::Stderr, "short".as_bytes());
+        assert_eq!(output.end(LogStream::Stderr), "short");
+        let long = format!("{}x", "€".repeat(OUTPUT_KEPT_BYTES_MAX));
+        output.push(LogStream::Stderr, long.as_bytes());
+        let end = output.end(LogStream::Stderr);
+        assert!(end.starts_with('€') && end.ends_with("€x"));
+        assert!(end.len() > OUTPUT_KEPT_BYTES_MAX - 3);
+    }
+
+    #[test]
     fn a_flood_is_cut_and_marked() {
         let output = OutputCapture::new();
         for _ in 0..40 {
@@ -237,6 +292,10 @@ mod tests {
         let text = output.text(LogStream::Stdout);
         assert_eq!(text.text.len(), OUTPUT_BYTES_MAX);
         assert!(text.truncated);
+        assert_eq!(output.end(LogStream::Stdout).len(), OUTPUT_KEPT_BYTES_MAX);
+        output.push(LogStream::Stdout, b"the end");
+        assert!(output.end(LogStream::Stdout).ends_with("xthe end"));
+        assert_eq!(output.end(LogStream::Stdout).len(), OUTPUT_KEPT_BYTES_MAX);
         assert!(!output.text(LogStream::Stderr).truncated);
     }
 }

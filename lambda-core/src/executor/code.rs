@@ -43,7 +43,7 @@ impl Code {
         if self.is_mounted(package).await? {
             return Ok(None);
         }
-        let bytes = self.store.package_get(package.digest).await?;
+        let bytes = self.package(package).await?;
         Ok(Some((package.format, bytes)))
     }
 
@@ -61,7 +61,7 @@ impl Code {
         if target.is_dir() {
             return Ok(Some(target));
         }
-        let bytes = self.store.package_get(package.digest).await?;
+        let bytes = self.package(package).await?;
         let partial = self.directory.join(format!("{}.partial", package.digest));
         let ready = target.clone();
         tokio::task::spawn_blocking(move || {
@@ -79,6 +79,14 @@ impl Code {
         Ok(Some(target))
     }
 
+    async fn package(&self, package: &CodeRef) -> Result<Bytes> {
+        self.store
+            .package_get(package.digest)
+            .await?
+            .collect()
+            .await
+    }
+
     async fn is_mounted(&self, package: &CodeRef) -> Result<bool> {
         if package.format != CodeFormat::Zip {
             return Ok(false);
@@ -93,7 +101,7 @@ impl Code {
         if let Some(mounted) = known {
             return Ok(mounted);
         }
-        let bytes = self.store.package_get(package.digest).await?;
+        let bytes = self.package(package).await?;
         let mounted = archive::unpacked_bytes(&bytes)? > SENT_UNPACKED_BYTES_MAX;
         let mut known = self.mounted.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(package.digest, mounted);

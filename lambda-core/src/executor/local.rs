@@ -18,8 +18,10 @@ use super::{ExecuteRequest, Executor, Invocation, InvocationDriver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
 use crate::model::{
-    Function, FunctionId, FunctionSelector, InvocationRecord, OwnerId, Payload, RuntimeName,
+    Function, FunctionId, FunctionSelector, InvocationEntry, InvocationOutput, InvocationRecord,
+    OwnerId, Payload, RuntimeName,
 };
+use crate::output::LogStream;
 use crate::pool::{Pool, PoolOptions};
 use crate::recorder::Recorder;
 use crate::runtime::Runtime;
@@ -181,9 +183,16 @@ impl Shared {
             .await;
         if let Ok(outcome) = &result {
             let namespace = run.function.namespace.clone();
+            let record = InvocationRecord::new(namespace, run.started_at, outcome);
+            let written = driver.output();
+            let message = outcome.error.as_ref().map(|error| error.message.as_str());
+            let output = InvocationOutput::new(
+                &written.end(LogStream::Stdout),
+                &written.end(LogStream::Stderr),
+                message,
+            );
             // Before the caller hears of it: what was answered is never lost.
-            self.recorder
-                .record(InvocationRecord::new(namespace, run.started_at, outcome));
+            self.recorder.record(&InvocationEntry::new(record, output));
         }
         driver.finish(result);
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{FunctionId, FunctionName, Namespace, RevisionId, RuntimeName};
+use super::ids::{AliasName, FunctionId, FunctionName, Namespace, RevisionId, RuntimeName};
 use super::limits;
 use crate::error::{Error, Result};
 
@@ -338,7 +338,9 @@ pub struct Function {
     pub name: FunctionName,
     /// From 1; each update appends one.
     pub version: u32,
-    /// Changes with each update of the function.
+    /// Read at the current version: the function's revision, which every change of its code,
+    /// configuration, name or aliases renews. Read by number or by another alias: the one that
+    /// creating the version gave.
     pub revision: RevisionId,
     /// When the function was created.
     pub created_at: Timestamp,
@@ -348,6 +350,24 @@ pub struct Function {
     pub config: FunctionConfig,
     /// The code packages, unpacked in this order. One for now; layers come later.
     pub code: Vec<CodeRef>,
+}
+
+/// A name that points at a version of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Alias {
+    /// The name.
+    pub name: AliasName,
+    /// The version that it points at.
+    pub version: u32,
+}
+
+impl Alias {
+    /// `name`, pointing at `version`.
+    #[must_use]
+    pub fn new(name: AliasName, version: u32) -> Self {
+        Self { name, version }
+    }
 }
 
 impl Function {

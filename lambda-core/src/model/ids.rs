@@ -71,7 +71,8 @@ uuid_id!(
     RequestId
 );
 uuid_id!(
-    /// One state of a function's code, configuration and name; changes with each update.
+    /// One state of a function: of its code, configuration, name and aliases. Every change of
+    /// any of them gives a new one.
     RevisionId
 );
 uuid_id!(
@@ -268,6 +269,38 @@ impl fmt::Display for FunctionRef {
     }
 }
 
+checked_name!(
+    /// A name that points at a version: `[A-Za-z0-9_-]{1,64}`, and not a number, which would be
+    /// taken for a version. Every function has [`current`](AliasName::current).
+    AliasName,
+    |text| {
+        if is_name(text) && !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Ok(());
+        }
+        Err(Error::invalid(
+            "alias_name",
+            "An alias has 1 to 64 characters out of A-Z, a-z, 0-9, - and _, and is not a number.",
+        )
+        .hint("Choose such a name, for example `stable`."))
+    }
+);
+
+impl AliasName {
+    const CURRENT: &str = "current";
+
+    /// The alias that every function has: what runs where nobody asks for a version.
+    #[must_use]
+    pub fn current() -> Self {
+        Self(Self::CURRENT.to_owned())
+    }
+
+    /// Whether it is [`current`](Self::current).
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.0 == Self::CURRENT
+    }
+}
+
 /// Which version of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -277,6 +310,37 @@ pub enum Qualifier {
     Current,
     /// A version by number, from 1.
     Version(u32),
+    /// The version that an alias points at. Made by parsing, it is never `current`.
+    Alias(AliasName),
+}
+
+impl FromStr for Qualifier {
+    type Err = Error;
+
+    /// A version where the text is a number, else an alias. `$LATEST` is AWS's name for what
+    /// is `current` here.
+    fn from_str(text: &str) -> Result<Self> {
+        if text == AliasName::CURRENT || text == "$LATEST" {
+            return Ok(Self::Current);
+        }
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            return text.parse().map(Self::Version).map_err(|_| {
+                Error::invalid("qualifier", "The version is a number that no version has.")
+                    .hint("List the function's versions to see which there are.")
+            });
+        }
+        AliasName::new(text).map(Self::Alias)
+    }
+}
+
+impl fmt::Display for Qualifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Current => f.write_str(AliasName::CURRENT),
+            Self::Version(number) => number.fmt(f),
+            Self::Alias(name) => name.fmt(f),
+        }
+    }
 }
 
 /// A function, named in full.
@@ -305,6 +369,19 @@ impl FunctionSelector {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn qualifiers_are_versions_or_aliases() {
+        for text in ["current", "7", "stable", "v2"] {
+            let qualifier: Qualifier = text.parse().unwrap();
+            assert_eq!(qualifier.to_string(), text);
+        }
+        assert_eq!("$LATEST".parse::<Qualifier>().unwrap(), Qualifier::Current);
+        assert_eq!("12".parse::<Qualifier>().unwrap(), Qualifier::Version(12));
+        for bad in ["", "4294967296", "a b", "../x"] {
+            assert!(bad.parse::<Qualifier>().is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn names_that_a_route_would_misread_are_refused() {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{FunctionId, FunctionName, Namespace, RequestId, RuntimeName};
+use super::limits::OUTPUT_KEPT_BYTES_MAX;
 
 macro_rules! word_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
@@ -294,5 +295,83 @@ impl InvocationRecord {
             total_us: micros(outcome.timings.total),
             max_memory_mib: outcome.max_memory_mib,
         }
+    }
+}
+
+/// What is kept beside a record for looking into one invocation, for a shorter time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct InvocationOutput {
+    /// The end of what it wrote to stdout: at most [`OUTPUT_KEPT_BYTES_MAX`] bytes of UTF-8.
+    ///
+    /// [`OUTPUT_KEPT_BYTES_MAX`]: super::limits::OUTPUT_KEPT_BYTES_MAX
+    pub stdout: String,
+    /// The end of what it wrote to stderr, as long.
+    pub stderr: String,
+    /// Unless it succeeded: the beginning of the error's message, as long.
+    pub error_message: Option<String>,
+}
+
+impl InvocationOutput {
+    /// What of `stdout` and `stderr` is kept: their ends.
+    #[must_use]
+    pub fn new(stdout: &str, stderr: &str, error_message: Option<&str>) -> Self {
+        Self {
+            stdout: end_of(stdout).to_owned(),
+            stderr: end_of(stderr).to_owned(),
+            error_message: error_message.map(|message| start_of(message).to_owned()),
+        }
+    }
+
+    /// Whether there is nothing to keep.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stdout.is_empty() && self.stderr.is_empty() && self.error_message.is_none()
+    }
+}
+
+fn end_of(text: &str) -> &str {
+    let cut = text.len().saturating_sub(OUTPUT_KEPT_BYTES_MAX);
+    &text[text.ceil_char_boundary(cut)..]
+}
+
+fn start_of(text: &str) -> &str {
+    &text[..text.floor_char_boundary(OUTPUT_KEPT_BYTES_MAX)]
+}
+
+/// A record, with what is kept beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct InvocationEntry {
+    /// The record.
+    pub record: InvocationRecord,
+    /// Empty where nothing was written, or where it has been removed since.
+    #[serde(default, skip_serializing_if = "InvocationOutput::is_empty")]
+    pub output: InvocationOutput,
+}
+
+impl InvocationEntry {
+    /// A record, with what is kept beside it.
+    #[must_use]
+    pub fn new(record: InvocationRecord, output: InvocationOutput) -> Self {
+        Self { record, output }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_the_streams_are_kept_and_no_character_is_split() {
+        let long = "ü".repeat(OUTPUT_KEPT_BYTES_MAX);
+        let text = format!("x{long}y");
+        let output = InvocationOutput::new(&text, "short", Some(&text));
+        assert!(output.stdout.ends_with("üy"));
+        assert!(output.stdout.len() <= OUTPUT_KEPT_BYTES_MAX);
+        assert!(output.stdout.len() > OUTPUT_KEPT_BYTES_MAX - 2);
+        assert_eq!(output.stderr, "short");
+        assert!(output.error_message.unwrap().starts_with("xü"));
+        assert!(InvocationOutput::new("", "", None).is_empty());
     }
 }

@@ -58,10 +58,17 @@ pub const SENT_UNPACKED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// What is kept of each of stdout and stderr, in bytes, per invocation.
 pub const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 
+/// What a store keeps of the end of each of stdout and stderr, in bytes, per invocation (AWS's
+/// log tail: 4 KB).
+pub const OUTPUT_KEPT_BYTES_MAX: usize = 4 * 1024;
+
 /// Most args of a script function, and their size in bytes all together.
 pub const ARGS_MAX: usize = 1_024;
 /// Size of all args together, in bytes. The kernel's limit for one arg is 128 KiB.
 pub const ARGS_BYTES_MAX: usize = 128 * 1024 - 1;
+
+/// Most aliases of a function, `current` included.
+pub const ALIASES_MAX: u32 = 100;
 
 /// Open files and processes per sandbox (AWS: 1,024 each; see docs/SECURITY.md for why
 /// processes are fewer).

@@ -5,21 +5,23 @@ mod ids;
 mod invocation;
 pub mod limits;
 mod metrics;
+mod retention;
 mod token;
 
 pub use function::{
-    CodeFormat, CodeRef, CodeSource, Function, FunctionConfig, FunctionPatch, Language,
+    Alias, CodeFormat, CodeRef, CodeSource, Function, FunctionConfig, FunctionPatch, Language,
     PackageDigest,
 };
 pub use ids::{
-    FunctionId, FunctionName, FunctionRef, FunctionSelector, Namespace, OwnerId, Qualifier,
-    RequestId, RevisionId, RuntimeName, SandboxId, TokenId,
+    AliasName, FunctionId, FunctionName, FunctionRef, FunctionSelector, Namespace, OwnerId,
+    Qualifier, RequestId, RevisionId, RuntimeName, SandboxId, TokenId,
 };
 pub use invocation::{
-    FunctionError, InvocationRecord, LogText, Outcome, Payload, StartKind, Status, Termination,
-    Timings,
+    FunctionError, InvocationEntry, InvocationOutput, InvocationRecord, LogText, Outcome, Payload,
+    StartKind, Status, Termination, Timings,
 };
-pub use metrics::{FunctionSummary, InvocationSummary, Summary};
+pub use metrics::{Bucket, FunctionSummary, InvocationSummary, Summary, SummaryPoint};
+pub use retention::Retention;
 pub use token::{Scope, Token, TokenDigest};
 
 /// One page of a listing, newest first.

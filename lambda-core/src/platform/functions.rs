@@ -91,6 +91,7 @@ impl Platform {
             .first()
             .ok_or_else(|| Error::internal("function_code", "A version has no code."))?;
         let bytes = self.inner.store.package_get(package.digest).await?;
+        let bytes = bytes.collect().await?;
         match package.format {
             CodeFormat::Inline => String::from_utf8(bytes.into())
                 .map(CodeSource::Inline)
@@ -225,7 +226,7 @@ impl Platform {
         let code = CodeRef {
             digest: request.digest,
             format,
-            size_bytes: request.bytes.len() as u64,
+            size_bytes: request.size_bytes,
         };
         self.inner.store.package_put(request).await?;
         Ok(code)

@@ -17,7 +17,7 @@ use crate::model::{
 };
 use crate::recorder::Recorder;
 use crate::runtime::{Finding, Runtime, Severity};
-use crate::store::{ListInvocations, Store};
+use crate::store::{ListInvocations, Store, SummarizeInvocations};
 
 pub use builder::PlatformBuilder;
 pub use new_function::NewFunction;
@@ -89,10 +89,8 @@ impl Platform {
     /// # Errors
     /// `StoreUnavailable`.
     pub async fn invocation_summary(&self) -> Result<InvocationSummary> {
-        self.inner
-            .store
-            .invocation_summary(&self.inner.namespace)
-            .await
+        let request = SummarizeInvocations::all(self.inner.namespace.clone());
+        self.inner.store.invocation_summary(request).await
     }
 
     /// Makes a token and returns its secret, which is kept nowhere.
@@ -130,9 +128,12 @@ impl Platform {
     /// Looks at the store and at every runtime; see [`Runtime::check`].
     pub async fn check(&self, thorough: bool) -> Vec<Finding> {
         let mut findings = Vec::new();
-        findings.push(match self.inner.store.check().await {
-            Ok(()) => Finding::ok("store", "answers and can be written to"),
-            Err(error) => Finding::bad(
+        match self.inner.store.check().await {
+            Ok(found) => {
+                findings.push(Finding::ok("store", "answers and can be written to"));
+                findings.extend(found);
+            }
+            Err(error) => findings.push(Finding::bad(
                 Severity::Error,
                 "store",
                 error.to_string(),
@@ -140,8 +141,8 @@ impl Platform {
                     .hint_text()
                     .unwrap_or("See the platform's log.")
                     .to_owned(),
-            ),
-        });
+            )),
+        }
         let shed = self.inner.recorder.shed();
         if shed > 0 {
             findings.push(Finding::bad(

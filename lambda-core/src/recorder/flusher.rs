@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Shared, journal};
 use crate::error::{Error, Result};
-use crate::store::Store;
+use crate::store::{AppendInvocations, Store};
 
 /// Well inside the 100 ms within which a record is on disk.
 const SYNC_INTERVAL: Duration = Duration::from_millis(50);
@@ -76,7 +76,8 @@ async fn move_segment(shared: &Arc<Shared>, store: &dyn Store, segment: PathBuf)
     let path = segment.clone();
     let records = blocking(shared, move |_| journal::read(&path)).await?;
     for batch in records.chunks(BATCH) {
-        store.invocation_append(batch).await?;
+        let request = AppendInvocations::new(batch.to_vec());
+        store.invocation_append(request).await?;
     }
     blocking(shared, move |shared| shared.journal.remove(&segment)).await
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::InvocationRecord;
+use crate::model::InvocationEntry;
 
 /// Bytes of records that the store has not taken yet, at which new ones are shed: at some
 /// 500 bytes each, half a million invocations of outage.
@@ -65,7 +65,7 @@ impl Journal {
     }
 
     /// Appends one record by one write. Returns whether it is the first of its segment.
-    pub(super) fn append(&self, record: &InvocationRecord) -> Result<bool> {
+    pub(super) fn append(&self, entry: &InvocationEntry) -> Result<bool> {
         if self.bytes.load(Ordering::Relaxed) > BYTES_MAX {
             return Err(Error::new(
                 ErrorKind::StoreUnavailable,
@@ -77,7 +77,7 @@ impl Journal {
         let active = &mut *active;
         active.line.clear();
         active.line.extend_from_slice(b"........ ");
-        serde_json::to_writer(&mut active.line, record).map_err(|error| {
+        serde_json::to_writer(&mut active.line, entry).map_err(|error| {
             Error::internal("journal_append", "A record cannot be encoded.").source(error)
         })?;
         let checksum = format!("{:08x}", crc32fast::hash(&active.line[9..]));
@@ -139,7 +139,7 @@ impl Journal {
 }
 
 /// The records of a segment. What is torn or was tampered with is left out. Blocks.
-pub(super) fn read(segment: &Path) -> Result<Vec<InvocationRecord>> {
+pub(super) fn read(segment: &Path) -> Result<Vec<InvocationEntry>> {
     let bytes = std::fs::read(segment).map_err(unusable)?;
     let mut records = Vec::new();
     let mut torn = 0_u32;
@@ -162,7 +162,7 @@ pub(super) fn read(segment: &Path) -> Result<Vec<InvocationRecord>> {
     Ok(records)
 }
 
-fn parse(line: &[u8]) -> Option<InvocationRecord> {
+fn parse(line: &[u8]) -> Option<InvocationEntry> {
     let (checksum, json) = line.split_at_checked(9)?;
     let checksum = std::str::from_utf8(&checksum[..8]).ok()?;
     let checksum = u32::from_str_radix(checksum, 16).ok()?;
@@ -217,16 +217,20 @@ fn unusable(error: std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FunctionId, FunctionName, Namespace, RequestId, RuntimeName};
+    use crate::model::{
+        FunctionId, FunctionName, InvocationOutput, InvocationRecord, Namespace, RequestId,
+        RuntimeName,
+    };
 
-    fn record() -> InvocationRecord {
-        InvocationRecord::started(
+    fn record() -> InvocationEntry {
+        let record = InvocationRecord::started(
             RequestId::new(),
             Namespace::default(),
             (FunctionId::new(), FunctionName::new("f").unwrap(), 1),
             RuntimeName::docker(),
             jiff::Timestamp::from_microsecond(1_700_000_000_123_456).unwrap(),
-        )
+        );
+        InvocationEntry::new(record, InvocationOutput::new("out", "", None))
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::Result;
-use crate::model::InvocationRecord;
+use crate::model::InvocationEntry;
 use crate::store::Store;
 
 use journal::Journal;
@@ -63,8 +63,8 @@ impl Recorder {
 
     /// Keeps a record. One write to a file; a failure sheds the record, which is counted
     /// and logged: the function has run, and its caller gets the result.
-    pub fn record(&self, record: InvocationRecord) {
-        match self.0.journal.append(&record) {
+    pub fn record(&self, entry: &InvocationEntry) {
+        match self.0.journal.append(entry) {
             Ok(first) => {
                 if first {
                     self.0.written.notify_one();

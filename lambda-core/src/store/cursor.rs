@@ -40,6 +40,36 @@ impl fmt::Display for FunctionCursor {
     }
 }
 
+/// The last version of the page before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionCursor(pub u32);
+
+impl VersionCursor {
+    /// Where the page after the one that ends with `last` starts.
+    #[must_use]
+    pub fn after(last: &Function) -> String {
+        Self(last.version).to_string()
+    }
+
+    /// Reads what `Display` printed.
+    ///
+    /// # Errors
+    /// `InvalidParameter`.
+    pub fn parse(operation: &'static str, text: &str) -> Result<Self> {
+        let version = text.strip_prefix('v').and_then(from_hex::<4>);
+        version
+            .map(|version| Self(u32::from_be_bytes(version)))
+            .ok_or_else(|| refused(operation))
+    }
+}
+
+impl fmt::Display for VersionCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("v")?;
+        write_hex(f, &self.0.to_be_bytes())
+    }
+}
+
 /// The last record of the page before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvocationCursor {

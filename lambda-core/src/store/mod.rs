@@ -4,24 +4,35 @@
 //! own with `conformance::store` (feature `conformance`).
 
 mod cursor;
+mod function;
+mod invocation;
 mod memory;
-mod percentile;
+mod package;
+pub mod refusal;
+pub mod rollup;
 
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::model::{
-    CodeRef, Function, FunctionConfig, FunctionId, FunctionName, FunctionSelector,
-    InvocationRecord, InvocationSummary, Namespace, PackageDigest, Page, RevisionId, Token,
-    TokenDigest, TokenId, limits,
+    Alias, Function, FunctionId, FunctionSelector, InvocationEntry, InvocationRecord,
+    InvocationSummary, Namespace, PackageDigest, Page, RequestId, Token, TokenDigest, TokenId,
+    limits,
 };
+use crate::runtime::Finding;
 
-pub use cursor::{FunctionCursor, InvocationCursor};
+pub use cursor::{FunctionCursor, InvocationCursor, VersionCursor};
+pub use function::{
+    CreateFunction, DeleteAlias, ListFunctions, ListVersions, SetAlias, UpdateFunction,
+};
+pub use invocation::{
+    AppendInvocations, ExpireInvocations, Expiring, ListInvocations, SummarizeInvocations,
+};
 pub use memory::MemoryStore;
+pub use package::{PACKAGE_CHUNK_BYTES_MAX, Package, PackageChunks, PutPackage};
 
 /// How long a package that no version refers to stays, counted from its last put: time for
 /// a caller to put it and then to create the function that refers to it.
@@ -42,20 +53,26 @@ pub const PACKAGE_GRACE: Duration = Duration::from_secs(60 * 60);
 /// otherwise the kinds that each method names. Messages carry no SQL and no paths.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// Keeps a code package under its digest. Idempotent.
+    /// Keeps a code package under its digest, once, whoever puts it. Idempotent.
     ///
-    /// A package that no version refers to may be removed [`PACKAGE_GRACE`] after it was last
-    /// put.
+    /// The bytes are read while they are kept, in pieces: a large package needs no buffer of its
+    /// size, and a slow reader keeps nobody else from writing. Whoever puts a package at the
+    /// same time as others does not disturb them. A package that no version refers to may be
+    /// removed [`PACKAGE_GRACE`] after it was last put.
     ///
     /// # Errors
-    /// `InvalidParameter` if the digest is not that of the bytes.
+    /// `InvalidParameter` if the digest or the size is not that of the bytes; the errors of the
+    /// bytes' stream. Nothing is kept then.
     async fn package_put(&self, request: PutPackage) -> Result<()>;
 
-    /// The bytes of a code package, verified against their digest.
+    /// A code package. Its bytes are read in pieces, and verified against the digest: the last
+    /// piece is followed by an `Internal` error where those kept are not those that were put.
+    ///
+    /// A package that is removed while it is read ends in an error.
     ///
     /// # Errors
-    /// `NotFound`; `Internal` where the bytes kept are not those that were put.
-    async fn package_get(&self, digest: PackageDigest) -> Result<Bytes>;
+    /// `NotFound`.
+    async fn package_get(&self, digest: PackageDigest) -> Result<Package>;
 
     /// Creates a function, its version 1, and the alias `current` that points at it.
     ///
@@ -66,11 +83,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// The function at the version that is asked for.
     ///
-    /// A version never changes: read by number it is what creating it returned, revision
-    /// included. Only the name is always the one that the function has now.
+    /// A version never changes: read by number, or by an alias other than `current`, it is what
+    /// creating it returned, revision included. Only the name is always the one that the
+    /// function has now.
     ///
     /// # Errors
-    /// `NotFound`, also for a deleted function, by name, by id and at any version.
+    /// `NotFound`, also for a deleted function, by name, by id and at any version or alias.
     async fn function_get(&self, selector: &FunctionSelector) -> Result<Function>;
 
     /// Functions at their current versions, newest first (by creation: by id).
@@ -85,23 +103,60 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Appends an immutable version and moves `current` to it.
     ///
     /// # Errors
-    /// `NotFound`, also for a package; `PreconditionFailed` if the revision of the current
-    /// version is no longer the expected one; `Conflict` if the new name is taken;
+    /// `NotFound`, also for a package; `PreconditionFailed` if the revision of the
+    /// function is no longer the expected one; `Conflict` if the new name is taken;
     /// `InvalidParameter` if a package has another size.
     async fn function_update(&self, request: UpdateFunction) -> Result<Function>;
 
-    /// Deletes a function with all its versions and frees its name. Records of its
+    /// The versions of a function, newest first, as reading them by number gives them.
+    ///
+    /// # Errors
+    /// `NotFound` for the function; `InvalidParameter` if the limit is out of range or the
+    /// cursor is not one that this method gave.
+    async fn version_list(&self, request: ListVersions) -> Result<Page<Function>>;
+
+    /// Points an alias at a version; a new one is made, up to
+    /// [`ALIASES_MAX`](limits::ALIASES_MAX) of a function. Pointing `current` elsewhere rolls the
+    /// function back, or forward: nothing is copied, and the next update still gets the next
+    /// number. Renews the function's revision. Returns the function as it is read by that alias.
+    ///
+    /// # Errors
+    /// `NotFound` for the function or the version; `PreconditionFailed` if the function's
+    /// revision is no longer the expected one; `InvalidParameter` if there are too many.
+    async fn alias_set(&self, request: SetAlias) -> Result<Function>;
+
+    /// All aliases of a function, `current` among them, by name (byte by byte).
+    ///
+    /// # Errors
+    /// `NotFound`.
+    async fn alias_list(&self, namespace: &Namespace, id: FunctionId) -> Result<Vec<Alias>>;
+
+    /// Deletes an alias, not its version. Renews the function's revision.
+    ///
+    /// # Errors
+    /// `NotFound` for the function or the alias; `InvalidParameter` for `current`.
+    async fn alias_delete(&self, request: DeleteAlias) -> Result<()>;
+
+    /// Deletes a function with all its versions and aliases, and frees its name. Records of its
     /// invocations stay.
     ///
     /// # Errors
     /// `NotFound`.
     async fn function_delete(&self, namespace: &Namespace, id: FunctionId) -> Result<()>;
 
-    /// Keeps records of invocations. Idempotent by request id: a record whose id is there
-    /// already changes nothing, and of two in one batch the first is kept. All or none of the
-    /// batch. Functions need not exist (any more). Microseconds over `i64::MAX` are kept as
-    /// that.
-    async fn invocation_append(&self, records: &[InvocationRecord]) -> Result<()>;
+    /// Keeps records of invocations, what is kept beside them, and the figures made of them.
+    ///
+    /// Idempotent by request id: a record whose id is there already changes nothing, figures
+    /// included, and of two in one batch the first is kept. All or none of the batch. Functions
+    /// need not exist (any more). Microseconds over `i64::MAX` are kept as that.
+    async fn invocation_append(&self, request: AppendInvocations) -> Result<()>;
+
+    /// One record, with what is kept beside it.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    async fn invocation_get(&self, namespace: &Namespace, id: RequestId)
+    -> Result<InvocationEntry>;
 
     /// Records, newest first (by start, then by request id).
     ///
@@ -112,10 +167,18 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// method gave.
     async fn invocation_list(&self, request: ListInvocations) -> Result<Page<InvocationRecord>>;
 
-    /// Counts and durations over all records of a namespace, at one point in time.
+    /// Counts and durations of invocations, at one point in time. They are read from figures
+    /// that [`invocation_append`](Self::invocation_append) keeps ([`rollup`]), never from the
+    /// records: they cost the same however many there are, and outlive them.
     ///
-    /// Percentiles are by nearest rank. Functions with equally many calls: the older first.
-    async fn invocation_summary(&self, namespace: &Namespace) -> Result<InvocationSummary>;
+    /// # Errors
+    /// `InvalidParameter` if the request's bounds are.
+    async fn invocation_summary(&self, request: SummarizeInvocations) -> Result<InvocationSummary>;
+
+    /// Removes some of what is older than a point in time. Returns how many rows were removed;
+    /// less than the limit: nothing is left to be removed. Figures of longer buckets, and those
+    /// since the beginning, stay.
+    async fn invocation_expire(&self, request: ExpireInvocations) -> Result<u64>;
 
     /// Keeps a token.
     ///
@@ -135,180 +198,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// `NotFound`.
     async fn token_delete(&self, id: TokenId) -> Result<()>;
 
-    /// Whether the database answers and may be written to.
-    async fn check(&self) -> Result<()>;
+    /// Looks whether the database answers and may be written to. What works and should be
+    /// mended all the same, such as commits that are not durable, is a finding.
+    async fn check(&self) -> Result<Vec<Finding>>;
 
     /// Closes connections. Later calls of any method fail with `StoreUnavailable`.
     async fn close(&self);
-}
-
-/// See [`Store::package_put`].
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct PutPackage {
-    /// The SHA-256 of `bytes`.
-    pub digest: PackageDigest,
-    /// The package.
-    pub bytes: Bytes,
-}
-
-impl PutPackage {
-    /// A request to keep `bytes` under their digest.
-    #[must_use]
-    pub fn new(bytes: Bytes) -> Self {
-        Self {
-            digest: PackageDigest::of(&bytes),
-            bytes,
-        }
-    }
-}
-
-impl fmt::Debug for PutPackage {
-    // Code may hold secrets and may be 50 MB.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PutPackage({}, {} bytes)", self.digest, self.bytes.len())
-    }
-}
-
-/// See [`Store::function_create`].
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct CreateFunction {
-    /// Where the name has to be free.
-    pub namespace: Namespace,
-    /// The name.
-    pub name: FunctionName,
-    /// Everything but the code; validated by the caller.
-    pub config: FunctionConfig,
-    /// Packages that were put before.
-    pub code: Vec<CodeRef>,
-}
-
-impl CreateFunction {
-    /// A request with all its parts.
-    #[must_use]
-    pub fn new(
-        namespace: Namespace,
-        name: FunctionName,
-        config: FunctionConfig,
-        code: Vec<CodeRef>,
-    ) -> Self {
-        Self {
-            namespace,
-            name,
-            config,
-            code,
-        }
-    }
-}
-
-/// See [`Store::function_update`].
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct UpdateFunction {
-    /// The function's namespace.
-    pub namespace: Namespace,
-    /// The function.
-    pub id: FunctionId,
-    /// The revision that the change was made from.
-    pub expected: RevisionId,
-    /// The name from now on.
-    pub name: FunctionName,
-    /// The configuration of the new version, in full.
-    pub config: FunctionConfig,
-    /// The code of the new version.
-    pub code: Vec<CodeRef>,
-}
-
-impl UpdateFunction {
-    /// A change that was made from `function`, of nothing so far.
-    #[must_use]
-    pub fn of(function: &Function) -> Self {
-        Self {
-            namespace: function.namespace.clone(),
-            id: function.id,
-            expected: function.revision,
-            name: function.name.clone(),
-            config: function.config.clone(),
-            code: function.code.clone(),
-        }
-    }
-}
-
-/// See [`Store::function_list`].
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ListFunctions {
-    /// Whose functions.
-    pub namespace: Namespace,
-    /// At most this many: 1 to [`limits::PAGE_MAX`].
-    pub limit: u32,
-    /// [`Page::next`] of the page before.
-    pub cursor: Option<String>,
-}
-
-impl ListFunctions {
-    /// The first page of a namespace.
-    #[must_use]
-    pub fn first(namespace: Namespace, limit: u32) -> Self {
-        Self {
-            namespace,
-            limit,
-            cursor: None,
-        }
-    }
-
-    /// Checks the limit and reads the cursor: the page starts after it.
-    ///
-    /// # Errors
-    /// `InvalidParameter`.
-    pub fn after(&self) -> Result<Option<FunctionCursor>> {
-        const OPERATION: &str = "function_list";
-        check_limit(OPERATION, self.limit)?;
-        let cursor = self.cursor.as_deref();
-        cursor
-            .map(|text| FunctionCursor::parse(OPERATION, text))
-            .transpose()
-    }
-}
-
-/// See [`Store::invocation_list`].
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ListInvocations {
-    /// Whose invocations.
-    pub namespace: Namespace,
-    /// Only those of this function.
-    pub function: Option<FunctionId>,
-    /// At most this many: 1 to [`limits::PAGE_MAX`].
-    pub limit: u32,
-    /// [`Page::next`] of the page before.
-    pub cursor: Option<String>,
-}
-
-impl ListInvocations {
-    /// The first page of a namespace.
-    #[must_use]
-    pub fn first(namespace: Namespace, limit: u32) -> Self {
-        Self {
-            namespace,
-            function: None,
-            limit,
-            cursor: None,
-        }
-    }
-    /// Checks the limit and reads the cursor: the page starts after it.
-    ///
-    /// # Errors
-    /// `InvalidParameter`.
-    pub fn after(&self) -> Result<Option<InvocationCursor>> {
-        const OPERATION: &str = "invocation_list";
-        check_limit(OPERATION, self.limit)?;
-        let cursor = self.cursor.as_deref();
-        cursor
-            .map(|text| InvocationCursor::parse(OPERATION, text))
-            .transpose()
-    }
 }
 
 fn check_limit(operation: &'static str, limit: u32) -> Result<()> {

@@ -10,10 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 use crate::error::{ErrorKind, Result};
 use crate::model::{
     CodeFormat, CodeRef, Function, FunctionConfig, FunctionId, FunctionName, FunctionRef,
-    FunctionSelector, InvocationRecord, Language, Namespace, Page, Qualifier, RequestId,
-    RuntimeName, StartKind, Status,
+    FunctionSelector, InvocationEntry, InvocationOutput, InvocationRecord, Language, Namespace,
+    PackageDigest, Page, Qualifier, RequestId, RuntimeName, StartKind, Status,
 };
-use crate::store::{CreateFunction, ListFunctions, ListInvocations, PutPackage, Store};
+use crate::store::{
+    AppendInvocations, CreateFunction, ListFunctions, ListInvocations, PutPackage, Store,
+};
 
 pub(super) fn namespace(text: &str) -> Namespace {
     Namespace::new(text).expect("a good namespace")
@@ -38,7 +40,7 @@ pub(super) async fn put(store: &dyn Store, bytes: impl Into<Bytes>) -> CodeRef {
     let code = CodeRef {
         digest: request.digest,
         format: CodeFormat::Inline,
-        size_bytes: request.bytes.len() as u64,
+        size_bytes: request.size_bytes,
     };
     store.package_put(request).await.expect("package_put");
     code
@@ -108,6 +110,22 @@ pub(super) fn record(function: FunctionId, offset_us: i64) -> InvocationRecord {
         total_us: 10,
         max_memory_mib: Some(20),
     }
+}
+
+/// Keeps records with nothing beside them.
+pub(super) async fn append(store: &dyn Store, records: &[InvocationRecord]) -> Result<()> {
+    let entries = records
+        .iter()
+        .map(|record| InvocationEntry::new(record.clone(), InvocationOutput::default()));
+    store
+        .invocation_append(AppendInvocations::new(entries.collect()))
+        .await
+}
+
+/// The bytes of a package.
+pub(super) async fn package(store: &dyn Store, digest: PackageDigest) -> Bytes {
+    let package = store.package_get(digest).await.expect("package_get");
+    package.collect().await.expect("the bytes of a package")
 }
 
 /// All functions of a namespace, by pages of `limit`.

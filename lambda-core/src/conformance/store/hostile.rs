@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::fixture::{all_functions, by_id, by_name, create, creation, every_record, record};
+use super::fixture::{
+    all_functions, append, by_id, by_name, create, creation, every_record, record,
+};
 use super::token::token;
 use crate::error::ErrorKind;
 use crate::model::{FunctionId, InvocationRecord, Namespace, TokenDigest, limits};
@@ -98,10 +100,7 @@ pub(super) async fn text_of_records(store: Arc<dyn Store>) {
             error_type: Some((*text).to_owned()),
             ..record(id, at)
         };
-        match store
-            .invocation_append(std::slice::from_ref(&hostile))
-            .await
-        {
+        match append(&*store, std::slice::from_ref(&hostile)).await {
             Ok(()) => kept.insert(0, hostile),
             Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidParameter, "{text:?}"),
         }

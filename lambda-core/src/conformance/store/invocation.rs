@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::fixture::{assert_distinct, create, every_record, name, record, time};
+use super::fixture::{append, assert_distinct, create, every_record, name, record, time};
 use crate::model::{FunctionId, InvocationRecord, Namespace, RuntimeName, StartKind, Status};
 use crate::store::Store;
 
 pub(super) async fn every_field_is_kept(store: Arc<dyn Store>) {
-    store.invocation_append(&[]).await.expect("no records");
+    append(&*store, &[]).await.expect("no records");
     let mut records = Vec::new();
     for (n, status) in (0_u32..).zip(Status::ALL) {
         for (m, start) in (0_u32..).zip(StartKind::ALL) {
@@ -34,7 +34,7 @@ pub(super) async fn every_field_is_kept(store: Arc<dyn Store>) {
             });
         }
     }
-    store.invocation_append(&records).await.expect("append");
+    append(&*store, &records).await.expect("append");
     records.reverse();
     assert_eq!(every_record(&*store).await, records);
 }
@@ -56,8 +56,7 @@ pub(super) async fn extremes(store: Arc<dyn Store>) {
         started_at: Timestamp::UNIX_EPOCH,
         ..record(id, 0)
     };
-    store
-        .invocation_append(&[large.clone(), old.clone()])
+    append(&*store, &[large.clone(), old.clone()])
         .await
         .expect("append");
     let bounded = InvocationRecord {
@@ -82,15 +81,12 @@ pub(super) async fn same_id_is_kept_once(store: Arc<dyn Store>) {
     let mut batch = records[..6].to_vec();
     batch.push(changed(&records[0]));
     batch.push(records[3].clone());
-    store.invocation_append(&batch).await.expect("append");
-    store
-        .invocation_append(&batch)
-        .await
-        .expect("the same again");
+    append(&*store, &batch).await.expect("append");
+    append(&*store, &batch).await.expect("the same again");
     // Some are there and some are not.
     let mut batch = records.clone();
     batch[2] = changed(&records[2]);
-    store.invocation_append(&batch).await.expect("append");
+    append(&*store, &batch).await.expect("append");
 
     let mut expected = records;
     expected.reverse();
@@ -100,7 +96,7 @@ pub(super) async fn same_id_is_kept_once(store: Arc<dyn Store>) {
 pub(super) async fn large_batch(store: Arc<dyn Store>) {
     let id = FunctionId::new();
     let mut records: Vec<_> = (0..2_500).map(|n| record(id, n)).collect();
-    store.invocation_append(&records).await.expect("append");
+    append(&*store, &records).await.expect("append");
     records.reverse();
     assert!(every_record(&*store).await == records, "the records differ");
 }
@@ -114,7 +110,7 @@ pub(super) async fn concurrent_batches_that_overlap(store: Arc<dyn Store>) {
         let (store, records) = (Arc::clone(&store), Arc::clone(&records));
         appending.push(tokio::spawn(async move {
             let batch = &records[task * 20..task * 20 + 100];
-            store.invocation_append(batch).await
+            append(&*store, batch).await
         }));
     }
     for append in appending {
@@ -128,8 +124,7 @@ pub(super) async fn concurrent_batches_that_overlap(store: Arc<dyn Store>) {
 pub(super) async fn records_outlive_the_function(store: Arc<dyn Store>) {
     let function = create(&*store, "a").await;
     let before = record(function.id, 0);
-    store
-        .invocation_append(std::slice::from_ref(&before))
+    append(&*store, std::slice::from_ref(&before))
         .await
         .expect("append");
     store
@@ -138,8 +133,7 @@ pub(super) async fn records_outlive_the_function(store: Arc<dyn Store>) {
         .expect("delete");
     // Of a run that ended after its function was deleted.
     let after = record(function.id, 1);
-    store
-        .invocation_append(std::slice::from_ref(&after))
+    append(&*store, std::slice::from_ref(&after))
         .await
         .expect("append");
     assert_eq!(every_record(&*store).await, [after, before]);

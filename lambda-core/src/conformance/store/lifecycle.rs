@@ -6,12 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::fixture::{
-    all_functions, by_id, by_name, create, creation, every_record, expect_kind, record,
+    all_functions, append, by_id, by_name, create, creation, every_record, expect_kind, record,
 };
 use super::token::token;
 use crate::error::ErrorKind;
 use crate::model::{FunctionId, Namespace, PackageDigest, TokenDigest, TokenId};
-use crate::store::{ListFunctions, ListInvocations, PutPackage, Store, UpdateFunction};
+use crate::store::{
+    ListFunctions, ListInvocations, PutPackage, Store, SummarizeInvocations, UpdateFunction,
+};
 
 pub(super) async fn check_passes(store: Arc<dyn Store>) {
     store.check().await.expect("a new store");
@@ -47,11 +49,13 @@ pub(super) async fn closed_store_refuses(store: Arc<dyn Store>) {
     );
     let delete = store.function_delete(&default, function.id).await;
     expect_kind(delete, CLOSED, "function_delete");
-    let append = store.invocation_append(&[record(function.id, 0)]).await;
+    let append = append(&*store, &[record(function.id, 0)]).await;
     expect_kind(append, CLOSED, "invocation_append");
     let list = ListInvocations::first(default.clone(), 1);
     expect_kind(store.invocation_list(list).await, CLOSED, "invocation_list");
-    let summary = store.invocation_summary(&default).await;
+    let summary = store
+        .invocation_summary(SummarizeInvocations::all(default.clone()))
+        .await;
     expect_kind(summary, CLOSED, "invocation_summary");
     let create = store.token_create(token("t", "secret", 0)).await;
     expect_kind(create, CLOSED, "token_create");
@@ -75,7 +79,7 @@ pub(super) async fn close_during_work(store: Arc<dyn Store>) {
         working.push(tokio::spawn(async move {
             let id = FunctionId::new();
             for at in 0..1_000 {
-                if let Err(error) = store.invocation_append(&[record(id, at)]).await {
+                if let Err(error) = append(&*store, &[record(id, at)]).await {
                     return error.kind();
                 }
                 if let Err(error) = store.function_get(&by_name(&format!("f{n}"))).await
@@ -165,7 +169,7 @@ pub(super) async fn dropped_batches(store: Arc<dyn Store>) {
     for round in 0..ROUNDS {
         let function = FunctionId::new();
         let batch: Vec<_> = (0..BATCH).map(|at| record(function, at)).collect();
-        let done = tokio::time::timeout(patience(round) * 4, store.invocation_append(&batch)).await;
+        let done = tokio::time::timeout(patience(round) * 4, append(&*store, &batch)).await;
         batches.push((function, done.is_ok()));
     }
     assert_works(&*store).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::fixture::{by_name, create, expect_kind, put};
+use super::fixture::{by_name, create, expect_kind, package, put};
 use crate::error::ErrorKind;
 use crate::model::{Namespace, PackageDigest};
 use crate::store::{PutPackage, Store};
@@ -35,7 +35,7 @@ pub(super) async fn sizes(store: Arc<dyn Store>) {
     ] {
         let bytes = bytes(length);
         let code = put(&*store, bytes.clone()).await;
-        let found = store.package_get(code.digest).await.expect("get");
+        let found = package(&*store, code.digest).await;
         assert!(
             found == bytes,
             "a package of {length} bytes came back changed"
@@ -44,10 +44,10 @@ pub(super) async fn sizes(store: Arc<dyn Store>) {
 }
 
 pub(super) async fn put_is_idempotent(store: Arc<dyn Store>) {
-    let package = bytes(300_000);
+    let large = bytes(300_000);
     let mut putting = Vec::new();
     for _ in 0..8 {
-        let request = PutPackage::new(package.clone());
+        let request = PutPackage::new(large.clone());
         let store = Arc::clone(&store);
         putting.push(tokio::spawn(
             async move { store.package_put(request).await },
@@ -56,10 +56,10 @@ pub(super) async fn put_is_idempotent(store: Arc<dyn Store>) {
     for put in putting {
         put.await.expect("no panic").expect("put");
     }
-    let code = put(&*store, package.clone()).await;
-    let found = store.package_get(code.digest).await.expect("get");
+    let code = put(&*store, large.clone()).await;
+    let found = package(&*store, code.digest).await;
     assert!(
-        found == package,
+        found == large,
         "a package that was put often came back changed"
     );
 }

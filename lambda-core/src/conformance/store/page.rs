@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::fixture::{
-    all_functions, all_records, assert_distinct, create, every_record, expect_kind, namespace,
-    record,
+    all_functions, all_records, append, assert_distinct, create, every_record, expect_kind,
+    namespace, record,
 };
 use crate::error::ErrorKind;
 use crate::model::{FunctionId, Namespace, RequestId, limits};
@@ -39,7 +39,7 @@ pub(super) async fn foreign_cursors_are_refused(store: Arc<dyn Store>) {
     let function = create(&*store, "a").await;
     create(&*store, "b").await;
     let records: Vec<_> = (0..2).map(|at| record(function.id, at)).collect();
-    store.invocation_append(&records).await.expect("append");
+    append(&*store, &records).await.expect("append");
     let functions = ListFunctions::first(Namespace::default(), 1);
     let records = ListInvocations::first(Namespace::default(), 1);
     let page = store.function_list(functions.clone()).await.expect("list");
@@ -141,7 +141,7 @@ pub(super) async fn records_newest_first(store: Arc<dyn Store>) {
         records.swap(index, other);
     }
     for batch in records.chunks(4) {
-        store.invocation_append(batch).await.expect("append");
+        append(&*store, batch).await.expect("append");
     }
     records.sort_by_key(|record| (record.started_at, record.request_id));
     records.reverse();
@@ -158,7 +158,7 @@ pub(super) async fn records_of_one_function(store: Arc<dyn Store>) {
         .map(|n| record(if n % 3 == 0 { one } else { two }, n))
         .collect();
     records[0].namespace = namespace("other");
-    store.invocation_append(&records).await.expect("append");
+    append(&*store, &records).await.expect("append");
     records.reverse();
     for (space, function) in [
         ("default", Some(one)),
@@ -185,7 +185,7 @@ pub(super) async fn records_of_one_function(store: Arc<dyn Store>) {
 pub(super) async fn records_that_come(store: Arc<dyn Store>) {
     let function = FunctionId::new();
     let there: Vec<_> = (0..200).map(|n| record(function, n * 10)).collect();
-    store.invocation_append(&there).await.expect("append");
+    append(&*store, &there).await.expect("append");
     let expected: Vec<RequestId> = there.iter().rev().map(|r| r.request_id).collect();
 
     let appending = {
@@ -194,7 +194,7 @@ pub(super) async fn records_that_come(store: Arc<dyn Store>) {
             // Between the old ones, and newer than all of them.
             for n in 0..60 {
                 let new = [record(function, n * 33 + 5), record(function, 10_000 + n)];
-                store.invocation_append(&new).await.expect("append");
+                append(&*store, &new).await.expect("append");
             }
         })
     };

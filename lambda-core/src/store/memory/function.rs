@@ -1,17 +1,24 @@
 //! Functions and their versions.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use super::now;
 use super::package::Packages;
-use super::{not_found, now};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::model::limits::ALIASES_MAX;
 use crate::model::{
-    Function, FunctionConfig, FunctionId, FunctionName, FunctionRef, FunctionSelector, Namespace,
-    Page, Qualifier, RevisionId,
+    Alias, AliasName, Function, FunctionConfig, FunctionId, FunctionName, FunctionRef,
+    FunctionSelector, Namespace, Page, Qualifier, RevisionId,
 };
-use crate::store::{CreateFunction, FunctionCursor, ListFunctions, UpdateFunction};
+use crate::store::refusal::{
+    current_stays, name_taken, no_alias, no_function, no_version, revision_changed,
+    too_many_aliases,
+};
+use crate::store::{
+    CreateFunction, DeleteAlias, FunctionCursor, ListFunctions, ListVersions, SetAlias,
+    UpdateFunction, VersionCursor,
+};
 
 #[derive(Default)]
 pub(super) struct Functions {
@@ -20,9 +27,49 @@ pub(super) struct Functions {
 }
 
 struct History {
-    current: Function,
+    namespace: Namespace,
+    name: FunctionName,
+    /// Renewed by every change.
+    revision: RevisionId,
     /// Version `n` at `n - 1`. Their names are those that the function had then.
     versions: Vec<Function>,
+    /// `current` among them.
+    aliases: BTreeMap<AliasName, u32>,
+}
+
+impl History {
+    /// A version, under the name that the function has now.
+    fn version(&self, number: u32) -> Option<Function> {
+        let index = (number as usize).checked_sub(1)?;
+        let version = self.versions.get(index)?;
+        Some(Function {
+            name: self.name.clone(),
+            ..version.clone()
+        })
+    }
+
+    fn at(&self, qualifier: &Qualifier) -> Option<Function> {
+        match qualifier {
+            Qualifier::Version(number) => self.version(*number),
+            Qualifier::Current => self.at_alias(&AliasName::current()),
+            Qualifier::Alias(name) => self.at_alias(name),
+        }
+    }
+
+    fn at_alias(&self, name: &AliasName) -> Option<Function> {
+        let mut function = self.version(*self.aliases.get(name)?)?;
+        if name.is_current() {
+            function.revision = self.revision;
+        }
+        Some(function)
+    }
+
+    fn expect_revision(&self, operation: &'static str, expected: RevisionId) -> Result<()> {
+        if self.revision == expected {
+            return Ok(());
+        }
+        Err(revision_changed(operation))
+    }
 }
 
 impl Functions {
@@ -48,40 +95,52 @@ impl Functions {
         );
         self.names.insert(key, function.id);
         let history = History {
-            current: function.clone(),
+            namespace: function.namespace.clone(),
+            name: function.name.clone(),
+            revision: function.revision,
             versions: vec![function.clone()],
+            aliases: BTreeMap::from([(AliasName::current(), 1)]),
         };
         self.by_id.insert(function.id, history);
         Ok(function)
     }
 
+    fn history(
+        &self,
+        operation: &'static str,
+        namespace: &Namespace,
+        id: FunctionId,
+    ) -> Result<&History> {
+        let history = self.by_id.get(&id);
+        let own = history.filter(|history| history.namespace == *namespace);
+        own.ok_or_else(|| no_function(operation))
+    }
+
+    fn history_mut(
+        &mut self,
+        operation: &'static str,
+        namespace: &Namespace,
+        id: FunctionId,
+    ) -> Result<&mut History> {
+        let history = self.by_id.get_mut(&id);
+        let own = history.filter(|history| history.namespace == *namespace);
+        own.ok_or_else(|| no_function(operation))
+    }
+
     pub(super) fn get(&self, selector: &FunctionSelector) -> Result<Function> {
+        const OPERATION: &str = "function_get";
+        let namespace = &selector.namespace;
         let id = match &selector.function {
             FunctionRef::Id(id) => Some(*id),
             FunctionRef::Name(name) => {
-                let key = (selector.namespace.clone(), name.clone());
+                let key = (namespace.clone(), name.clone());
                 self.names.get(&key).copied()
             }
         };
-        let entry = id
-            .and_then(|id| self.by_id.get(&id))
-            .filter(|entry| entry.current.namespace == selector.namespace)
-            .ok_or_else(|| no_function("function_get"))?;
-        match selector.qualifier {
-            Qualifier::Current => Ok(entry.current.clone()),
-            Qualifier::Version(number) => {
-                let version = (number as usize)
-                    .checked_sub(1)
-                    .and_then(|index| entry.versions.get(index))
-                    .ok_or_else(|| {
-                        not_found("function_get", "The function has no such version.")
-                    })?;
-                Ok(Function {
-                    name: entry.current.name.clone(),
-                    ..version.clone()
-                })
-            }
-        }
+        let id = id.ok_or_else(|| no_function(OPERATION))?;
+        let history = self.history(OPERATION, namespace, id)?;
+        let function = history.at(&selector.qualifier);
+        function.ok_or_else(|| no_version(OPERATION))
     }
 
     pub(super) fn list(&self, request: &ListFunctions) -> Result<Page<Function>> {
@@ -91,13 +150,26 @@ impl Functions {
             None => self.by_id.range(..),
         }
         .rev()
-        .map(|(_, entry)| &entry.current)
-        .filter(|function| function.namespace == request.namespace)
+        .map(|(_, history)| history)
+        .filter(|history| history.namespace == request.namespace)
+        .filter_map(|history| history.at(&Qualifier::Current))
         // One more than asked for tells whether there is another page.
         .take(request.limit as usize + 1)
-        .cloned()
         .collect();
         Ok(Page::of(items, request.limit, FunctionCursor::after))
+    }
+
+    pub(super) fn versions(&self, request: &ListVersions) -> Result<Page<Function>> {
+        let below = request.below()?;
+        let history = self.history("version_list", &request.namespace, request.id)?;
+        let last = u32::try_from(history.versions.len()).unwrap_or(u32::MAX);
+        let below = below.map_or(last + 1, |VersionCursor(below)| below.min(last + 1));
+        let items: Vec<_> = (1..below)
+            .rev()
+            .filter_map(|number| history.version(number))
+            .take(request.limit as usize + 1)
+            .collect();
+        Ok(Page::of(items, request.limit, VersionCursor::after))
     }
 
     pub(super) fn update(
@@ -106,41 +178,80 @@ impl Functions {
         request: UpdateFunction,
     ) -> Result<Function> {
         const OPERATION: &str = "function_update";
-        let entry = self
-            .by_id
-            .get_mut(&request.id)
-            .filter(|entry| entry.current.namespace == request.namespace)
-            .ok_or_else(|| no_function(OPERATION))?;
-        if entry.current.revision != request.expected {
-            return Err(Error::new(
-                ErrorKind::PreconditionFailed,
-                OPERATION,
-                "The function has changed since it was read.",
-            )
-            .hint("Read the function again, then repeat the change."));
-        }
         let key = (request.namespace, request.name);
-        if self.names.get(&key).is_some_and(|id| *id != request.id) {
+        let taken = self.names.get(&key).is_some_and(|id| *id != request.id);
+        let history = self.history_mut(OPERATION, &key.0, request.id)?;
+        history.expect_revision(OPERATION, request.expected)?;
+        if taken {
             return Err(name_taken(OPERATION));
         }
         packages.check(OPERATION, &request.code)?;
 
         packages.reference(&request.code);
-        let old_key = (key.0.clone(), entry.current.name.clone());
-        let function = Function {
-            name: key.1.clone(),
-            version: entry.current.version + 1,
-            revision: RevisionId::new(),
-            updated_at: now(),
-            config: to_microsecond(request.config),
-            code: request.code,
-            ..entry.current.clone()
-        };
-        entry.versions.push(function.clone());
-        entry.current = function.clone();
-        self.names.remove(&old_key);
+        let last = history.versions.last();
+        let last = last.ok_or_else(|| no_version(OPERATION))?;
+        let mut function = Function::first_version(
+            key.0.clone(),
+            request.id,
+            key.1.clone(),
+            to_microsecond(request.config),
+            request.code,
+            last.created_at,
+        );
+        function.version = last.version + 1;
+        function.updated_at = now();
+        history.versions.push(function.clone());
+        history.revision = function.revision;
+        history
+            .aliases
+            .insert(AliasName::current(), function.version);
+        let old_name = std::mem::replace(&mut history.name, key.1.clone());
+        self.names.remove(&(key.0.clone(), old_name));
         self.names.insert(key, function.id);
         Ok(function)
+    }
+
+    pub(super) fn set_alias(&mut self, request: SetAlias) -> Result<Function> {
+        const OPERATION: &str = "alias_set";
+        let history = self.history_mut(OPERATION, &request.namespace, request.id)?;
+        if let Some(expected) = request.expected {
+            history.expect_revision(OPERATION, expected)?;
+        }
+        if history.version(request.version).is_none() {
+            return Err(no_version(OPERATION));
+        }
+        if !history.aliases.contains_key(&request.alias)
+            && history.aliases.len() >= ALIASES_MAX as usize
+        {
+            return Err(too_many_aliases(OPERATION));
+        }
+        history.revision = RevisionId::new();
+        history
+            .aliases
+            .insert(request.alias.clone(), request.version);
+        let function = history.at_alias(&request.alias);
+        function.ok_or_else(|| no_version(OPERATION))
+    }
+
+    pub(super) fn aliases(&self, namespace: &Namespace, id: FunctionId) -> Result<Vec<Alias>> {
+        let history = self.history("alias_list", namespace, id)?;
+        let aliases = history.aliases.iter();
+        Ok(aliases
+            .map(|(name, version)| Alias::new(name.clone(), *version))
+            .collect())
+    }
+
+    pub(super) fn delete_alias(&mut self, request: &DeleteAlias) -> Result<()> {
+        const OPERATION: &str = "alias_delete";
+        let history = self.history_mut(OPERATION, &request.namespace, request.id)?;
+        if request.alias.is_current() {
+            return Err(current_stays(OPERATION));
+        }
+        if history.aliases.remove(&request.alias).is_none() {
+            return Err(no_alias(OPERATION));
+        }
+        history.revision = RevisionId::new();
+        Ok(())
     }
 
     pub(super) fn delete(
@@ -149,16 +260,12 @@ impl Functions {
         namespace: &Namespace,
         id: FunctionId,
     ) -> Result<()> {
-        let Entry::Occupied(entry) = self.by_id.entry(id) else {
-            return Err(no_function("function_delete"));
-        };
-        if entry.get().current.namespace != *namespace {
-            return Err(no_function("function_delete"));
-        }
-        let History { current, versions } = entry.remove();
-        self.names.remove(&(namespace.clone(), current.name));
-        for version in &versions {
-            packages.release(&version.code);
+        self.history("function_delete", namespace, id)?;
+        if let Some(history) = self.by_id.remove(&id) {
+            self.names.remove(&(namespace.clone(), history.name));
+            for version in &history.versions {
+                packages.release(&version.code);
+            }
         }
         packages.sweep(Instant::now());
         Ok(())
@@ -169,18 +276,4 @@ fn to_microsecond(mut config: FunctionConfig) -> FunctionConfig {
     let finer = Duration::from_nanos(u64::from(config.timeout.subsec_nanos() % 1_000));
     config.timeout -= finer;
     config
-}
-
-fn no_function(operation: &'static str) -> Error {
-    not_found(operation, "The function does not exist.")
-        .hint("List the functions to see which there are.")
-}
-
-fn name_taken(operation: &'static str) -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        operation,
-        "There is a function with this name.",
-    )
-    .hint("Choose another name, or update the function that has it.")
 }

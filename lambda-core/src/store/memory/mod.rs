@@ -10,20 +10,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 
-use super::{CreateFunction, ListFunctions, ListInvocations, PutPackage, Store, UpdateFunction};
-use crate::error::{Error, ErrorKind, Result};
-use crate::model::{
-    Function, FunctionId, FunctionSelector, InvocationRecord, InvocationSummary, Namespace,
-    PackageDigest, Page, Token, TokenDigest, TokenId,
+use super::{
+    AppendInvocations, CreateFunction, DeleteAlias, ExpireInvocations, ListFunctions,
+    ListInvocations, ListVersions, Package, PutPackage, SetAlias, Store, SummarizeInvocations,
+    UpdateFunction, refusal,
 };
+use crate::error::Result;
+use crate::model::{
+    Alias, Function, FunctionId, FunctionSelector, InvocationEntry, InvocationRecord,
+    InvocationSummary, Namespace, PackageDigest, Page, RequestId, Token, TokenDigest, TokenId,
+};
+use crate::runtime::Finding;
 
 /// A store in memory: what it holds is gone with it.
 ///
 /// It is the reference for the behaviour of every store, for tests, and for applications
-/// that keep no history. Records of invocations are never thrown away, so that a program
-/// which runs for long needs another store.
+/// that keep no history. Records of invocations stay until their retention ends, so that a
+/// program which runs for long and is called often needs another store.
 pub struct MemoryStore {
     state: Mutex<Option<State>>,
 }
@@ -58,12 +64,7 @@ impl MemoryStore {
     ) -> Result<T> {
         match self.lock().as_mut() {
             Some(state) => work(state),
-            None => Err(Error::new(
-                ErrorKind::StoreUnavailable,
-                operation,
-                "The store is closed.",
-            )
-            .hint("Open the store again, or start the platform again.")),
+            None => Err(refusal::closed(operation)),
         }
     }
 }
@@ -90,18 +91,27 @@ fn to_microsecond(time: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
-fn not_found(operation: &'static str, what: &'static str) -> Error {
-    Error::new(ErrorKind::NotFound, operation, what)
-}
-
 #[async_trait]
 impl Store for MemoryStore {
     async fn package_put(&self, request: PutPackage) -> Result<()> {
-        self.with("package_put", |state| state.packages.put(request))
+        let digest = request.digest;
+        // Read before the lock is taken: the bytes may be slow to come.
+        let chunks: Vec<Bytes> = request.checked_chunks().try_collect().await?;
+        let bytes = match &chunks[..] {
+            [one] => one.clone(),
+            many => many.concat().into(),
+        };
+        self.with("package_put", |state| {
+            state.packages.put(digest, bytes);
+            Ok(())
+        })
     }
 
-    async fn package_get(&self, digest: PackageDigest) -> Result<Bytes> {
-        self.with("package_get", |state| state.packages.get(digest))
+    async fn package_get(&self, digest: PackageDigest) -> Result<Package> {
+        self.with("package_get", |state| {
+            let request = PutPackage::new(state.packages.get(digest)?);
+            Ok(Package::checked(digest, request.size_bytes, request.chunks))
+        })
     }
 
     async fn function_create(&self, request: CreateFunction) -> Result<Function> {
@@ -130,10 +140,38 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn invocation_append(&self, records: &[InvocationRecord]) -> Result<()> {
+    async fn version_list(&self, request: ListVersions) -> Result<Page<Function>> {
+        self.with("version_list", |state| state.functions.versions(&request))
+    }
+
+    async fn alias_set(&self, request: SetAlias) -> Result<Function> {
+        self.with("alias_set", |state| state.functions.set_alias(request))
+    }
+
+    async fn alias_list(&self, namespace: &Namespace, id: FunctionId) -> Result<Vec<Alias>> {
+        self.with("alias_list", |state| state.functions.aliases(namespace, id))
+    }
+
+    async fn alias_delete(&self, request: DeleteAlias) -> Result<()> {
+        self.with("alias_delete", |state| {
+            state.functions.delete_alias(&request)
+        })
+    }
+
+    async fn invocation_append(&self, request: AppendInvocations) -> Result<()> {
         self.with("invocation_append", |state| {
-            state.invocations.append(records);
+            state.invocations.append(request);
             Ok(())
+        })
+    }
+
+    async fn invocation_get(
+        &self,
+        namespace: &Namespace,
+        id: RequestId,
+    ) -> Result<InvocationEntry> {
+        self.with("invocation_get", |state| {
+            state.invocations.get(namespace, id)
         })
     }
 
@@ -141,9 +179,16 @@ impl Store for MemoryStore {
         self.with("invocation_list", |state| state.invocations.list(&request))
     }
 
-    async fn invocation_summary(&self, namespace: &Namespace) -> Result<InvocationSummary> {
+    async fn invocation_summary(&self, request: SummarizeInvocations) -> Result<InvocationSummary> {
+        request.validate()?;
         self.with("invocation_summary", |state| {
-            Ok(state.invocations.summary(namespace))
+            Ok(state.invocations.summary(&request))
+        })
+    }
+
+    async fn invocation_expire(&self, request: ExpireInvocations) -> Result<u64> {
+        self.with("invocation_expire", |state| {
+            Ok(state.invocations.expire(&request))
         })
     }
 
@@ -152,12 +197,7 @@ impl Store for MemoryStore {
             if state.tokens.contains_key(&token.id)
                 || state.tokens.values().any(|own| own.digest == token.digest)
             {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    "token_create",
-                    "There is a token with this id or secret.",
-                )
-                .hint("Make a new token."));
+                return Err(refusal::token_taken("token_create"));
             }
             token.created_at = to_microsecond(token.created_at);
             state.tokens.insert(token.id, token);
@@ -183,12 +223,12 @@ impl Store for MemoryStore {
     async fn token_delete(&self, id: TokenId) -> Result<()> {
         self.with("token_delete", |state| match state.tokens.remove(&id) {
             Some(_) => Ok(()),
-            None => Err(not_found("token_delete", "There is no token with this id.")),
+            None => Err(refusal::no_token("token_delete")),
         })
     }
 
-    async fn check(&self) -> Result<()> {
-        self.with("check", |_| Ok(()))
+    async fn check(&self) -> Result<Vec<Finding>> {
+        self.with("check", |_| Ok(Vec::new()))
     }
 
     async fn close(&self) {

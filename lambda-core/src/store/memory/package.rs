@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::not_found;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{CodeRef, PackageDigest};
-use crate::store::{PACKAGE_GRACE, PutPackage};
+use crate::store::PACKAGE_GRACE;
+use crate::store::refusal::{no_package, package_size};
 
 #[derive(Default)]
 pub(super) struct Packages(HashMap<PackageDigest, Package>);
@@ -20,14 +20,7 @@ struct Package {
 }
 
 impl Packages {
-    pub(super) fn put(&mut self, request: PutPackage) -> Result<()> {
-        let PutPackage { digest, bytes } = request;
-        if PackageDigest::of(&bytes) != digest {
-            return Err(Error::invalid(
-                "package_put",
-                "The package's digest is not that of its bytes.",
-            ));
-        }
+    pub(super) fn put(&mut self, digest: PackageDigest, bytes: Bytes) {
         let now = Instant::now();
         self.sweep(now);
         let package = self.0.entry(digest).or_insert(Package {
@@ -36,28 +29,22 @@ impl Packages {
             last_put: now,
         });
         package.last_put = now;
-        Ok(())
     }
 
     pub(super) fn get(&self, digest: PackageDigest) -> Result<Bytes> {
-        match self.0.get(&digest) {
-            Some(package) => Ok(package.bytes.clone()),
-            None => Err(not_found("package_get", "The code package is not there.")),
-        }
+        let package = self.0.get(&digest);
+        let package = package.ok_or_else(|| no_package("package_get"))?;
+        Ok(package.bytes.clone())
     }
 
     /// Checks that all of `code` is there, as it says.
     pub(super) fn check(&self, operation: &'static str, code: &[CodeRef]) -> Result<()> {
         for part in code {
             let Some(package) = self.0.get(&part.digest) else {
-                return Err(not_found(operation, "A code package is not there.")
-                    .hint("Put the package, then try again."));
+                return Err(no_package(operation));
             };
             if package.bytes.len() as u64 != part.size_bytes {
-                return Err(Error::invalid(
-                    operation,
-                    "A code package has another size than the one given.",
-                ));
+                return Err(package_size(operation));
             }
         }
         Ok(())
@@ -96,9 +83,9 @@ mod tests {
     fn only_old_packages_without_references_are_swept() {
         let mut packages = Packages::default();
         let put = |packages: &mut Packages, text: &'static str| {
-            let request = PutPackage::new(Bytes::from_static(text.as_bytes()));
-            let digest = request.digest;
-            packages.put(request).unwrap();
+            let bytes = Bytes::from_static(text.as_bytes());
+            let digest = PackageDigest::of(&bytes);
+            packages.put(digest, bytes);
             digest
         };
         let kept = put(&mut packages, "kept");
