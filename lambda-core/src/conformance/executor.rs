@@ -1,6 +1,8 @@
 //! The suite that every [`Executor`](crate::Executor) must pass, seen through a platform
 //! that uses it.
 
+mod history;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,10 +13,11 @@ use super::suite::{Case, Failures, run_cases};
 use crate::error::ErrorKind;
 use crate::executor::ExecuteRequest;
 use crate::model::{
-    FunctionPatch, FunctionRef, Language, Outcome, RequestId, RuntimeName, StartKind, Status,
-    Termination,
+    FunctionPatch, FunctionRef, Language, Namespace, Outcome, RequestId, RuntimeName, StartKind,
+    Status, Termination,
 };
 use crate::platform::{NewFunction, Platform};
+use crate::store::ListInvocations;
 
 /// A platform with the executor, and what the suite runs on it.
 #[derive(Clone)]
@@ -71,6 +74,12 @@ pub async fn run(harness: &ExecutorHarness) -> Result<(), Failures> {
                 Box::pin(concurrency(h))
             }),
             Case::new("logs_are_live_and_end", |h| Box::pin(logs(h))),
+            Case::new("any_version_runs_by_number_or_by_alias", |h| {
+                Box::pin(history::versions_and_aliases(h))
+            }),
+            Case::new("the_end_of_the_output_is_kept_with_the_record", |h| {
+                Box::pin(history::output_is_kept(h))
+            }),
         ],
     )
     .await
@@ -324,7 +333,8 @@ async fn cancelling(h: ExecutorHarness) {
 async fn find_record(platform: &Platform, id: RequestId) -> crate::model::InvocationRecord {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
-        let page = platform.invocation_list(1_000, None).await.expect("listed");
+        let request = ListInvocations::first(Namespace::default(), 1_000);
+        let page = platform.invocation_list(request).await.expect("listed");
         let mut found = page
             .items
             .into_iter()

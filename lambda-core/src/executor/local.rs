@@ -12,9 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::code::Code;
-use super::functions::Functions;
 use super::run::Run;
-use super::{ExecuteRequest, Executor, Invocation, InvocationDriver};
+use super::{ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
 use crate::model::{
@@ -25,7 +24,7 @@ use crate::output::LogStream;
 use crate::pool::{Pool, PoolOptions};
 use crate::recorder::Recorder;
 use crate::runtime::Runtime;
-use crate::store::Store;
+use crate::store::{FunctionCache, Store};
 
 /// How long removing the last sandboxes may take once all invocations have ended.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,7 +36,7 @@ pub struct LocalExecutor(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     owner: OwnerId,
-    functions: Functions,
+    functions: FunctionCache,
     code: Code,
     runtimes: HashMap<RuntimeName, Arc<dyn Runtime>>,
     pool: Pool,
@@ -96,7 +95,7 @@ impl LocalExecutor {
         }
         Self(Arc::new(Shared {
             owner: parts.owner,
-            functions: Functions::new(Arc::clone(&parts.store)),
+            functions: FunctionCache::new(Arc::clone(&parts.store)),
             code: Code::new(parts.store, parts.code_directory),
             pool: Pool::new(parts.pool, runtimes.clone()),
             runtimes,
@@ -150,9 +149,15 @@ impl Executor for LocalExecutor {
         Ok(invocation)
     }
 
-    fn function_changed(&self, function: FunctionId, current: Option<u32>) {
-        self.0.functions.changed();
-        self.0.pool.function_changed(function, current);
+    fn function_changed(&self, function: FunctionId, change: FunctionChange) {
+        self.0.functions.forget(function);
+        match change {
+            FunctionChange::Current(version) => {
+                self.0.pool.function_changed(function, Some(version));
+            }
+            FunctionChange::Deleted => self.0.pool.function_changed(function, None),
+            FunctionChange::Alias => {}
+        }
     }
 
     async fn close(&self, deadline: Duration) {

@@ -4,9 +4,9 @@
 //! `conformance::executor` (feature `conformance`).
 
 mod code;
-mod functions;
 mod local;
 mod outcome;
+mod packages;
 mod run;
 
 use std::fmt;
@@ -38,13 +38,25 @@ pub trait Executor: fmt::Debug + Send + Sync + 'static {
     /// function has not run then, and a retry is safe.
     async fn start(&self, request: ExecuteRequest) -> Result<Invocation>;
 
-    /// Tells that a function has a new current version, or is gone (none): what was kept
-    /// ready of others is let go, and the next request sees the change.
-    fn function_changed(&self, function: FunctionId, current: Option<u32>);
+    /// Tells that a function has changed: what was kept ready of other versions than the current
+    /// one is let go, and the next request sees the change.
+    fn function_changed(&self, function: FunctionId, change: FunctionChange);
 
     /// Stops taking requests, waits for the running ones until `deadline` has passed, kills
     /// the rest, and removes every sandbox.
     async fn close(&self, deadline: Duration);
+}
+
+/// What has become of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FunctionChange {
+    /// This is its current version now.
+    Current(u32),
+    /// An alias other than `current` was set or deleted.
+    Alias,
+    /// It is gone.
+    Deleted,
 }
 
 /// A request to execute a function once.
@@ -111,6 +123,13 @@ impl ExecuteRequest {
     #[must_use]
     pub fn runtime(mut self, runtime: RuntimeName) -> Self {
         self.runtime = Some(runtime);
+        self
+    }
+
+    /// Another version than the current one.
+    #[must_use]
+    pub fn qualifier(mut self, qualifier: Qualifier) -> Self {
+        self.qualifier = qualifier;
         self
     }
 

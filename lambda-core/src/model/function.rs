@@ -5,10 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::code::{CodeRef, CodeSource};
 use super::ids::{AliasName, FunctionId, FunctionName, Namespace, RevisionId, RuntimeName};
 use super::limits;
 use crate::error::{Error, Result};
@@ -56,104 +56,6 @@ impl FromStr for Language {
                 "language",
                 "The language is neither `python` nor `javascript`.",
             )),
-        }
-    }
-}
-
-/// The SHA-256 of a code package: its name in every store.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PackageDigest([u8; 32]);
-
-impl PackageDigest {
-    /// The digest of `bytes`.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        use sha2::Digest as _;
-        Self(sha2::Sha256::digest(bytes).into())
-    }
-
-    /// The 32 bytes, as a store keeps them.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// The digest that [`as_bytes`](Self::as_bytes) gave.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-}
-
-impl fmt::Display for PackageDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for PackageDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// How a code package is packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum CodeFormat {
-    /// One source file.
-    Inline,
-    /// A zip archive.
-    Zip,
-}
-
-/// One code package of a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct CodeRef {
-    /// Its name.
-    pub digest: PackageDigest,
-    /// How it is packed.
-    pub format: CodeFormat,
-    /// Its size as stored, in bytes.
-    pub size_bytes: u64,
-}
-
-/// Code as a caller hands it in.
-#[derive(Clone, PartialEq, Eq)]
-pub enum CodeSource {
-    /// One source file, in UTF-8.
-    Inline(String),
-    /// A zip archive with one module or several.
-    Zip(Bytes),
-}
-
-impl CodeSource {
-    /// How it is packed.
-    #[must_use]
-    pub fn format(&self) -> CodeFormat {
-        match self {
-            Self::Inline(_) => CodeFormat::Inline,
-            Self::Zip(_) => CodeFormat::Zip,
-        }
-    }
-
-    /// The bytes that are stored.
-    #[must_use]
-    pub fn into_bytes(self) -> Bytes {
-        match self {
-            Self::Inline(text) => Bytes::from(text),
-            Self::Zip(bytes) => bytes,
-        }
-    }
-}
-
-impl fmt::Debug for CodeSource {
-    // Code may hold secrets and may be 50 MB.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inline(text) => write!(f, "Inline({} bytes)", text.len()),
-            Self::Zip(bytes) => write!(f, "Zip({} bytes)", bytes.len()),
         }
     }
 }

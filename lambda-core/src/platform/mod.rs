@@ -1,7 +1,9 @@
 //! What an embedding application sees.
 
 mod builder;
+mod code;
 mod functions;
+mod invocations;
 mod new_function;
 
 use std::sync::Arc;
@@ -11,13 +13,10 @@ use crate::data_dir::DataDir;
 use crate::error::{Error, Result};
 use crate::executor::{ExecuteRequest, Executor, Invocation};
 use crate::model::limits::PAGE_MAX;
-use crate::model::{
-    InvocationRecord, InvocationSummary, Namespace, Outcome, Page, RuntimeName, Scope, Token,
-    TokenDigest, TokenId,
-};
+use crate::model::{Namespace, Outcome, RuntimeName, Scope, Token, TokenDigest, TokenId};
 use crate::recorder::Recorder;
 use crate::runtime::{Finding, Runtime, Severity};
-use crate::store::{ListInvocations, Store, SummarizeInvocations};
+use crate::store::Store;
 
 pub use builder::PlatformBuilder;
 pub use new_function::NewFunction;
@@ -66,31 +65,6 @@ impl Platform {
     /// The run goes on and is recorded.
     pub async fn execute(&self, request: ExecuteRequest) -> Result<Outcome> {
         self.start(request).await?.outcome().await
-    }
-
-    /// Records of invocations, newest first. `limit` is 1 to 1,000. A run is visible within
-    /// a second.
-    ///
-    /// # Errors
-    /// `InvalidParameter`.
-    pub async fn invocation_list(
-        &self,
-        limit: u32,
-        cursor: Option<String>,
-    ) -> Result<Page<InvocationRecord>> {
-        check_limit(limit)?;
-        let mut request = ListInvocations::first(self.inner.namespace.clone(), limit);
-        request.cursor = cursor;
-        self.inner.store.invocation_list(request).await
-    }
-
-    /// Counts and durations of all invocations.
-    ///
-    /// # Errors
-    /// `StoreUnavailable`.
-    pub async fn invocation_summary(&self) -> Result<InvocationSummary> {
-        let request = SummarizeInvocations::all(self.inner.namespace.clone());
-        self.inner.store.invocation_summary(request).await
     }
 
     /// Makes a token and returns its secret, which is kept nowhere.
