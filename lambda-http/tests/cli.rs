@@ -12,7 +12,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 fn lambda(data_dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambda"));
+    // A command that should end and does not is a failure, not a test that never ends.
+    let mut command = Command::new("timeout");
+    command.args(["60", env!("CARGO_BIN_EXE_lambda")]);
     for variable in std::env::vars()
         .map(|(name, _)| name)
         .filter(|name| name.starts_with("LAMBDA_"))
