@@ -22,8 +22,8 @@
 
 #![forbid(unsafe_code)]
 
-mod config;
 mod open;
+mod row;
 mod sqlite;
 
 pub use lambda_core::*;

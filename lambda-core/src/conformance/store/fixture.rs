@@ -9,12 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::error::{ErrorKind, Result};
 use crate::model::{
-    CodeFormat, CodeRef, Function, FunctionConfig, FunctionId, FunctionName, FunctionRef,
-    FunctionSelector, InvocationEntry, InvocationOutput, InvocationRecord, Language, Namespace,
-    PackageDigest, Page, Qualifier, RequestId, RuntimeName, StartKind, Status,
+    AliasName, CodeFormat, CodeRef, Function, FunctionConfig, FunctionId, FunctionName,
+    FunctionRef, FunctionSelector, InvocationEntry, InvocationOutput, InvocationRecord, Language,
+    Namespace, PackageDigest, Page, Qualifier, RequestId, RuntimeName, StartKind, Status,
 };
 use crate::store::{
-    AppendInvocations, CreateFunction, ListFunctions, ListInvocations, PutPackage, Store,
+    AppendInvocations, CreateFunction, ListFunctions, ListInvocations, PutPackage, SetAlias, Store,
 };
 
 pub(super) fn namespace(text: &str) -> Namespace {
@@ -81,6 +81,23 @@ pub(super) fn version(selector: FunctionSelector, number: u32) -> FunctionSelect
         qualifier: Qualifier::Version(number),
         ..selector
     }
+}
+
+pub(super) fn alias(text: &str) -> AliasName {
+    AliasName::new(text).expect("a good alias")
+}
+
+pub(super) fn at_alias(selector: FunctionSelector, name: &str) -> FunctionSelector {
+    let qualifier = name.parse().expect("a good alias");
+    FunctionSelector {
+        qualifier,
+        ..selector
+    }
+}
+
+/// Points an alias of a function in `default` at a version.
+pub(super) fn set(id: FunctionId, name: &str, version: u32) -> SetAlias {
+    SetAlias::new(Namespace::default(), id, alias(name), version)
 }
 
 /// `offset_us` after a fixed point in time.
@@ -165,7 +182,8 @@ pub(super) async fn every_record(store: &dyn Store) -> Vec<InvocationRecord> {
     all_records(store, ListInvocations::first(Namespace::default(), 1_000)).await
 }
 
-fn take<T>(all: &mut Vec<T>, page: Page<T>, limit: u32) -> Option<String> {
+/// Adds a page, checked against its limit; returns where the next one starts.
+pub(super) fn take<T>(all: &mut Vec<T>, page: Page<T>, limit: u32) -> Option<String> {
     assert!(page.items.len() <= limit as usize, "a page over its limit");
     assert!(
         page.next.is_none() || page.items.len() == limit as usize,
@@ -181,5 +199,27 @@ pub(super) fn assert_distinct<T: Hash + Eq + Copy + Debug>(items: impl Iterator<
     let mut seen = HashSet::new();
     for item in items {
         assert!(seen.insert(item), "{item:?} is there twice");
+    }
+}
+
+/// Numbers that look random, and are the same in every run.
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new() -> Self {
+        Self(12_345)
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    pub(super) fn of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        let at = usize::try_from(self.below(items.len() as u64));
+        &items[at.expect("an index")]
     }
 }

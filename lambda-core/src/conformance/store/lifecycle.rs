@@ -6,13 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::fixture::{
-    all_functions, append, by_id, by_name, create, creation, every_record, expect_kind, record,
+    alias, all_functions, append, by_id, by_name, create, creation, every_record, expect_kind,
+    record, set, time,
 };
 use super::token::token;
 use crate::error::ErrorKind;
-use crate::model::{FunctionId, Namespace, PackageDigest, TokenDigest, TokenId};
+use crate::model::{FunctionId, Namespace, PackageDigest, RequestId, TokenDigest, TokenId};
 use crate::store::{
-    ListFunctions, ListInvocations, PutPackage, Store, SummarizeInvocations, UpdateFunction,
+    DeleteAlias, ExpireInvocations, Expiring, ListFunctions, ListInvocations, ListVersions,
+    PutPackage, Store, SummarizeInvocations, UpdateFunction,
 };
 
 pub(super) async fn check_passes(store: Arc<dyn Store>) {
@@ -49,8 +51,21 @@ pub(super) async fn closed_store_refuses(store: Arc<dyn Store>) {
     );
     let delete = store.function_delete(&default, function.id).await;
     expect_kind(delete, CLOSED, "function_delete");
+    let list = ListVersions::first(default.clone(), function.id, 1);
+    expect_kind(store.version_list(list).await, CLOSED, "version_list");
+    let set = store.alias_set(set(function.id, "stable", 1)).await;
+    expect_kind(set, CLOSED, "alias_set");
+    let list = store.alias_list(&default, function.id).await;
+    expect_kind(list, CLOSED, "alias_list");
+    let delete = DeleteAlias::new(default.clone(), function.id, alias("stable"));
+    expect_kind(store.alias_delete(delete).await, CLOSED, "alias_delete");
     let append = append(&*store, &[record(function.id, 0)]).await;
     expect_kind(append, CLOSED, "invocation_append");
+    let get = store.invocation_get(&default, RequestId::new()).await;
+    expect_kind(get, CLOSED, "invocation_get");
+    let expire = ExpireInvocations::new(default.clone(), Expiring::Outputs, time(0), 1);
+    let expire = store.invocation_expire(expire).await;
+    expect_kind(expire, CLOSED, "invocation_expire");
     let list = ListInvocations::first(default.clone(), 1);
     expect_kind(store.invocation_list(list).await, CLOSED, "invocation_list");
     let summary = store

@@ -24,13 +24,20 @@
 //!
 //! Run it on a runtime with several threads: some cases are about concurrency.
 
+mod alias;
+mod expire;
+mod figures;
+mod filter;
 mod fixture;
 mod function;
+mod history;
 mod hostile;
 mod invocation;
 mod lifecycle;
+mod output;
 mod package;
 mod page;
+mod stream;
 mod summary;
 mod token;
 mod version;
@@ -87,6 +94,18 @@ const CASES: &[Case<Arc<dyn Store>>] = cases! {
         refused_update_changes_nothing,
         concurrent_updaters_lose_nothing,
     ],
+    history: [newest_first, as_read_by_number, bounds_are_checked],
+    alias: [
+        set_moved_and_deleted,
+        listed_by_name,
+        what_is_not_there_is_refused,
+        rollback_renews_the_revision,
+        every_change_renews_the_revision,
+        expected_revision,
+        one_of_many_setters_wins,
+        there_are_only_so_many,
+        of_a_deleted_function_never_answer,
+    ],
     page: [
         limits_are_checked,
         foreign_cursors_are_refused,
@@ -103,6 +122,15 @@ const CASES: &[Case<Arc<dyn Store>>] = cases! {
         wrong_digest_is_refused,
         shared_by_functions,
     ],
+    stream: [
+        a_slow_upload_blocks_nobody,
+        a_lie_disturbs_no_honest_upload,
+        a_dropped_upload_leaves_nothing,
+        an_error_of_the_bytes_is_the_error,
+        wrong_sizes_are_refused,
+        read_in_pieces,
+        a_slow_reader_blocks_nobody,
+    ],
     invocation: [
         every_field_is_kept,
         extremes,
@@ -111,12 +139,29 @@ const CASES: &[Case<Arc<dyn Store>>] = cases! {
         concurrent_batches_that_overlap,
         records_outlive_the_function,
     ],
+    output: [kept_beside_the_record, nul_characters, the_first_is_kept, large_batch],
+    filter: [all_combinations, page_by_page, edges_of_time],
     summary: [
         nothing,
         figures_are_exact,
         name_is_the_latest,
         namespaces_are_apart,
         large_durations,
+    ],
+    figures: [
+        of_ranges,
+        over_time,
+        of_one_function_and_one_runtime,
+        of_so_many_functions,
+        duplicates_count_once,
+        bounds_are_checked,
+    ],
+    expire: [
+        records_with_their_output,
+        output_before_its_record,
+        figures_outlive_their_records,
+        figures_of_short_buckets,
+        figures_that_come_late,
     ],
     token: [found_by_digest, oldest_first, unique, scopes],
     hostile: [text_of_functions, text_of_records, text_of_tokens, names_that_look_alike, largest_environment],

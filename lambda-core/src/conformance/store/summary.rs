@@ -23,15 +23,24 @@ fn percentile_ms(records: &[&InvocationRecord], percent: usize) -> f64 {
 
 #[track_caller]
 #[allow(clippy::cast_precision_loss)]
-fn assert_summary(found: &Summary, records: &[&InvocationRecord], what: &str) {
+pub(super) fn assert_summary(found: &Summary, records: &[&InvocationRecord], what: &str) {
     let count = |wanted: &dyn Fn(&InvocationRecord) -> bool| {
         records.iter().filter(|record| wanted(record)).count() as u64
     };
     assert_eq!(found.calls, records.len() as u64, "calls of {what}");
     let errors = count(&|r| r.status != Status::Success);
     assert_eq!(found.errors, errors, "errors of {what}");
-    let timeouts = count(&|r| r.status == Status::Timeout);
-    assert_eq!(found.timeouts, timeouts, "timeouts of {what}");
+    for (found, status) in [
+        (found.function_errors, Status::FunctionError),
+        (found.timeouts, Status::Timeout),
+        (found.out_of_memory, Status::OutOfMemory),
+        (found.crashed, Status::Crashed),
+        (found.cancelled, Status::Cancelled),
+    ] {
+        assert_eq!(found, count(&|r| r.status == status), "{status} of {what}");
+    }
+    let memory = records.iter().filter_map(|r| r.max_memory_mib).max();
+    assert_eq!(found.max_memory_mib, memory, "memory of {what}");
     let starts = [StartKind::Cold, StartKind::Prewarmed, StartKind::Warm]
         .map(|start| count(&|r| r.start == start));
     let found_starts = [found.cold, found.prewarmed, found.warm];
@@ -44,14 +53,19 @@ fn assert_summary(found: &Summary, records: &[&InvocationRecord], what: &str) {
             "p{percent} of {what}: {found}, not {expected}"
         );
     }
-    let sum: u128 = records.iter().map(|r| u128::from(r.total_us)).sum();
-    let mean = sum as f64 / (records.len().max(1) as f64) / 1_000.0;
-    let error = (found.avg_ms - mean).abs();
-    assert!(
-        error <= mean * 1e-9,
-        "mean of {what}: {}, not {mean}",
-        found.avg_ms
-    );
+    let means: [(f64, fn(&InvocationRecord) -> u64); 5] = [
+        (found.avg_ms, |r| r.total_us),
+        (found.avg_queue_ms, |r| r.queue_us),
+        (found.avg_boot_ms, |r| r.boot_us),
+        (found.avg_init_ms, |r| r.init_us),
+        (found.avg_run_ms, |r| r.run_us),
+    ];
+    for (found, part) in means {
+        let sum: u128 = records.iter().map(|r| u128::from(part(r))).sum();
+        let mean = sum as f64 / (records.len().max(1) as f64) / 1_000.0;
+        let error = (found - mean).abs();
+        assert!(error <= mean * 1e-9, "mean of {what}: {found}, not {mean}");
+    }
 }
 
 pub(super) async fn nothing(store: Arc<dyn Store>) {
