@@ -11,10 +11,16 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+const LAMBDA: &str = env!("CARGO_BIN_EXE_lambda");
+
+/// A command that should end: one that does not is a failure, not a test that never ends.
 fn lambda(data_dir: &Path) -> Command {
-    // A command that should end and does not is a failure, not a test that never ends.
     let mut command = Command::new("timeout");
-    command.args(["60", env!("CARGO_BIN_EXE_lambda")]);
+    command.args(["60", LAMBDA]);
+    prepared(command, data_dir)
+}
+
+fn prepared(mut command: Command, data_dir: &Path) -> Command {
     for variable in std::env::vars()
         .map(|(name, _)| name)
         .filter(|name| name.starts_with("LAMBDA_"))
@@ -54,7 +60,7 @@ struct Serving {
 
 impl Serving {
     fn start(data_dir: TempDir) -> Self {
-        let mut process = lambda(data_dir.path())
+        let mut process = prepared(Command::new(LAMBDA), data_dir.path())
             .args(["--json", "serve"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
