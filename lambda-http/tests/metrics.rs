@@ -110,10 +110,14 @@ async fn the_summary_counts_every_kind() {
         "avg_ms": 0.0, "p50_ms": 0.0, "p90_ms": 0.0, "p99_ms": 0.0, "avg_queue_ms": 0.0,
         "avg_boot_ms": 0.0, "avg_init_ms": 0.0, "avg_run_ms": 0.0, "max_memory_mib": null,
     });
+    let mut figures = empty.clone();
+    let recorder = figures.as_object_mut().unwrap().remove("recorder").unwrap();
     assert_eq!(
-        empty,
+        figures,
         json!({"totals": zero, "functions": [], "runtimes": {"docker": zero, "gvisor": zero}})
     );
+    assert_eq!((&recorder["pending_records"], &recorder["shed"]), (&json!(0), &json!(0)));
+    assert_eq!(recorder["store"], Value::Null);
 
     let hello = server.hello().await;
     let spins = server.function("spins", "spin", None).await;

@@ -1,6 +1,5 @@
 //! What a dashboard asks, each many times over.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -196,9 +195,9 @@ async fn selector(store: &dyn Store) -> Result<FunctionSelector> {
     ))
 }
 
-async fn repeat<F: Future<Output = Result<()>>>(
+async fn repeat(
     times: u32,
-    question: impl Fn() -> F,
+    question: impl AsyncFn() -> Result<()>,
 ) -> Result<Series> {
     let mut series = Series::new();
     // What is asked first fills the caches.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hyper::StatusCode;
 use jiff::Timestamp;
 use lambda_core::model::{Bucket, FunctionId, FunctionName, Namespace, RuntimeName, Summary};
+use lambda_core::recorder::RecorderStatus;
 use lambda_core::store::SummarizeInvocations;
 use serde::Serialize;
 use warp::reply::Response;
@@ -25,6 +26,8 @@ struct SummaryBody<'a> {
     totals: Figures,
     functions: Vec<FunctionFigures<'a>>,
     runtimes: BTreeMap<String, Figures>,
+    /// How records stand on their way into the store; null where none are made.
+    recorder: Option<RecorderStatus>,
     /// Only where a bucket was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<Vec<Point>>,
@@ -130,6 +133,7 @@ pub(super) async fn summary(request: Request) -> Result<Response, ApiError> {
             })
             .collect(),
         runtimes,
+        recorder: platform.recorder_status(),
         series: is_series.then(|| {
             let points = found.series.iter();
             points

@@ -82,7 +82,7 @@ async fn a_full_disk_sheds_records_and_nothing_else() {
     // Invocations go on, until the journal has no room left and beyond.
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut during = std::collections::HashSet::new();
-    while platform.recorder_status().shed == 0 {
+    while platform.recorder_status().unwrap().shed == 0 {
         assert!(Instant::now() < deadline, "the journal finds room on a full disk");
         during.insert(call(&platform).await.unwrap());
     }
@@ -102,7 +102,7 @@ async fn a_full_disk_sheds_records_and_nothing_else() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let (after, _) = after.stop().await;
     // What came after the disk was freed is all there, once the recorder has noticed it.
-    let shed = usize::try_from(platform.recorder_status().shed).unwrap();
+    let shed = usize::try_from(platform.recorder_status().unwrap().shed).unwrap();
     answered.extend(&after);
     answered.extend(&during);
     let deadline = Instant::now() + Duration::from_secs(30);

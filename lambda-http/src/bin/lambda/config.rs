@@ -5,12 +5,17 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lambda_core::model::Retention;
 use lambda_core::pool::PoolOptions;
+use lambda_core::recorder::JOURNAL_BYTES_MAX_DEFAULT;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::cli::{ConfigArgs, LogFormat};
 use crate::failure::{Failure, Result};
+
+/// The database of a data directory, unless told otherwise.
+const DATABASE: &str = "lambda.db";
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
 
@@ -28,6 +33,52 @@ pub(crate) struct ConfigFile {
     log_format: Option<LogFormat>,
     pub(crate) containers: ContainerSection,
     pub(crate) pool: PoolSection,
+    pub(crate) records: RecordSection,
+}
+
+/// `[records]`: how long records of invocations are kept. 0 days: for ever.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RecordSection {
+    invocations_days: Option<u32>,
+    outputs_days: Option<u32>,
+    minutes_days: Option<u32>,
+    hours_days: Option<u32>,
+    days_days: Option<u32>,
+    journal_mib_max: Option<u32>,
+    recording: Option<bool>,
+}
+
+impl RecordSection {
+    /// The platform's own defaults, with what the file sets.
+    pub(crate) fn retention(&self) -> Retention {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        fn set(target: &mut Option<Duration>, days: Option<u32>) {
+            match days {
+                None => {}
+                Some(0) => *target = None,
+                Some(days) => *target = Some(DAY * days),
+            }
+        }
+        let mut retention = Retention::default();
+        set(&mut retention.invocations, self.invocations_days);
+        set(&mut retention.outputs, self.outputs_days);
+        set(&mut retention.minutes, self.minutes_days);
+        set(&mut retention.hours, self.hours_days);
+        set(&mut retention.days, self.days_days);
+        retention
+    }
+
+    /// The bound of the journal.
+    pub(crate) fn journal_bytes_max(&self) -> u64 {
+        let mib = self.journal_mib_max.map(|mib| u64::from(mib) * 1024 * 1024);
+        mib.unwrap_or(JOURNAL_BYTES_MAX_DEFAULT)
+    }
+
+    /// Whether invocations are recorded.
+    pub(crate) fn recording(&self) -> bool {
+        self.recording.unwrap_or(true)
+    }
 }
 
 /// `[containers]`: what sandboxes are made of.
@@ -89,6 +140,7 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) containers: ContainerSection,
     pub(crate) pool: PoolSection,
+    pub(crate) records: RecordSection,
 }
 
 impl Config {
@@ -123,9 +175,17 @@ impl Config {
             log_format: file.log_format.unwrap_or(LogFormat::Text),
             containers: file.containers,
             pool: file.pool,
+            records: file.records,
             data_dir,
             file_path,
         })
+    }
+
+    /// Whether nobody has started a server on this data directory yet: looking at its database
+    /// would make it.
+    pub(crate) fn is_database_still_to_be_made(&self) -> bool {
+        self.store_url == default_store_url(&self.data_dir)
+            && !self.data_dir.join(DATABASE).exists()
     }
 
     /// The address to listen on.
@@ -179,7 +239,7 @@ fn default_data_dir(variable: impl Fn(&str) -> Option<PathBuf>) -> Result<PathBu
 }
 
 fn default_store_url(data_dir: &Path) -> String {
-    let path = data_dir.join("lambda.db");
+    let path = data_dir.join(DATABASE);
     format!(
         "sqlite://{}",
         utf8_percent_encode(&path.to_string_lossy(), URL_PATH)
@@ -257,6 +317,9 @@ mod tests {
         assert_eq!(pool.queue_max, default.queue_max);
         assert_eq!(pool.queue_timeout, default.queue_timeout);
         assert_eq!(pool.idle_timeout, default.idle_timeout);
+        assert_eq!(file.records.retention(), Retention::default());
+        assert_eq!(file.records.journal_bytes_max(), JOURNAL_BYTES_MAX_DEFAULT);
+        assert!(file.records.recording());
         let containers = lambda_core::runtime::ContainerOptions::new("/x");
         assert_eq!(file.containers.python_image, Some(containers.python_image));
         assert_eq!(
