@@ -116,7 +116,10 @@ async fn the_summary_counts_every_kind() {
         figures,
         json!({"totals": zero, "functions": [], "runtimes": {"docker": zero, "gvisor": zero}})
     );
-    assert_eq!((&recorder["pending_records"], &recorder["shed"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&recorder["pending_records"], &recorder["shed"]),
+        (&json!(0), &json!(0))
+    );
     assert_eq!(recorder["store"], Value::Null);
 
     let hello = server.hello().await;

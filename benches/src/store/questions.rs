@@ -88,12 +88,8 @@ impl Questions {
     }
 
     fn summaries(&self) -> Vec<(&'static str, SummarizeInvocations)> {
-        let mut all = SummarizeInvocations::all(self.namespace.clone());
-        let now = Timestamp::now();
-        let since = |kept: Option<std::time::Duration>| now.checked_sub(kept?).ok();
-        let retention = Retention::default();
-        all.minutes_since = since(retention.minutes);
-        all.hours_since = since(retention.hours);
+        let all = SummarizeInvocations::all(self.namespace.clone())
+            .retention(&Retention::default(), Timestamp::now());
         let of = |change: &dyn Fn(&mut SummarizeInvocations)| {
             let mut request = all.clone();
             change(&mut request);
@@ -195,10 +191,7 @@ async fn selector(store: &dyn Store) -> Result<FunctionSelector> {
     ))
 }
 
-async fn repeat(
-    times: u32,
-    question: impl AsyncFn() -> Result<()>,
-) -> Result<Series> {
+async fn repeat(times: u32, question: impl AsyncFn() -> Result<()>) -> Result<Series> {
     let mut series = Series::new();
     // What is asked first fills the caches.
     question().await?;

@@ -186,7 +186,9 @@ impl Shared {
         let result = run
             .execute(&self.pool, &self.code, self.owner, &driver)
             .await;
-        if let Ok(outcome) = &result {
+        if let Ok(outcome) = &result
+            && self.recorder.is_on()
+        {
             let namespace = run.function.namespace.clone();
             let record = InvocationRecord::new(namespace, run.started_at, outcome);
             let written = driver.output();

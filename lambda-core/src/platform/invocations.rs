@@ -1,5 +1,7 @@
 //! What has been run: records, and figures over them.
 
+use jiff::Timestamp;
+
 use super::Platform;
 use crate::error::Result;
 use crate::model::{InvocationEntry, InvocationRecord, InvocationSummary, Page, RequestId};
@@ -38,6 +40,7 @@ impl Platform {
         mut request: SummarizeInvocations,
     ) -> Result<InvocationSummary> {
         request.namespace.clone_from(&self.inner.namespace);
+        let request = request.retention(&self.inner.retention, Timestamp::now());
         self.inner.store.invocation_summary(request).await
     }
 }

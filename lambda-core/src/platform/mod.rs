@@ -13,8 +13,10 @@ use crate::data_dir::DataDir;
 use crate::error::{Error, Result};
 use crate::executor::{ExecuteRequest, Executor, Invocation};
 use crate::model::limits::PAGE_MAX;
-use crate::model::{Namespace, Outcome, RuntimeName, Scope, Token, TokenDigest, TokenId};
-use crate::recorder::Recorder;
+use crate::model::{
+    Namespace, Outcome, Retention, RuntimeName, Scope, Token, TokenDigest, TokenId,
+};
+use crate::recorder::{Expiry, Recorder, RecorderStatus};
 use crate::runtime::{Finding, Runtime, Severity};
 use crate::store::Store;
 
@@ -33,10 +35,12 @@ pub struct Platform {
 #[derive(Debug)]
 struct Inner {
     namespace: Namespace,
+    retention: Retention,
     store: Arc<dyn Store>,
     runtimes: Vec<Arc<dyn Runtime>>,
     executor: Arc<dyn Executor>,
     recorder: Recorder,
+    expiry: Expiry,
     data_dir: DataDir,
     drain_timeout: Duration,
 }
@@ -99,7 +103,14 @@ impl Platform {
         names.collect()
     }
 
-    /// Looks at the store and at every runtime; see [`Runtime::check`].
+    /// How the records of invocations stand on their way into the store; none where recording
+    /// is off. Costs next to nothing.
+    #[must_use]
+    pub fn recorder_status(&self) -> Option<RecorderStatus> {
+        self.inner.recorder.status()
+    }
+
+    /// Looks at the store, at the way of records into it and at every runtime; see [`Runtime::check`].
     pub async fn check(&self, thorough: bool) -> Vec<Finding> {
         let mut findings = Vec::new();
         match self.inner.store.check().await {
@@ -117,14 +128,8 @@ impl Platform {
                     .to_owned(),
             )),
         }
-        let shed = self.inner.recorder.shed();
-        if shed > 0 {
-            findings.push(Finding::bad(
-                Severity::Warning,
-                "records",
-                format!("{shed} records of invocations could not be kept since the start"),
-                "Check the store and the data directory's disk.",
-            ));
+        if let Some(status) = self.recorder_status() {
+            findings.extend(status.findings());
         }
         for runtime in &self.inner.runtimes {
             findings.extend(runtime.check(thorough).await);
@@ -143,6 +148,7 @@ impl Platform {
                 tracing::warn!(runtime = %runtime.name(), ?error, "sandboxes may be left; the next start removes them");
             }
         }
+        inner.expiry.close().await;
         inner.recorder.close(inner.drain_timeout).await;
         inner.store.close().await;
         inner.data_dir.close();

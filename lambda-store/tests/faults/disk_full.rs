@@ -23,9 +23,17 @@ impl SmallDisk {
         file.set_len(20_000_000).unwrap();
         let point = directory.path().join("disk");
         std::fs::create_dir(&point).unwrap();
-        let made = Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image).output().unwrap();
+        let made = Command::new("mkfs.ext4")
+            .args(["-q", "-F", "-m", "0"])
+            .arg(&image)
+            .output()
+            .unwrap();
         assert!(made.status.success(), "{made:?}");
-        let mounted = Command::new("mount").args(["-o", "loop"]).args([&image, &point]).output().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-o", "loop"])
+            .args([&image, &point])
+            .output()
+            .unwrap();
         if mounted.status.success() {
             return Some(Self { directory });
         }
@@ -52,7 +60,10 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+        let _ = Command::new("umount")
+            .arg("--lazy")
+            .arg(self.path())
+            .status();
     }
 }
 
@@ -62,7 +73,9 @@ fn database(disk: &Path) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_sheds_records_and_nothing_else() {
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
     let path = disk.path();
     let store = lambda_store::open(&database(&path)).await.unwrap();
     let platform = platform(&path.join("data"), store.clone()).await;
@@ -83,12 +96,17 @@ async fn a_full_disk_sheds_records_and_nothing_else() {
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut during = std::collections::HashSet::new();
     while platform.recorder_status().unwrap().shed == 0 {
-        assert!(Instant::now() < deadline, "the journal finds room on a full disk");
+        assert!(
+            Instant::now() < deadline,
+            "the journal finds room on a full disk"
+        );
         during.insert(call(&platform).await.unwrap());
     }
     let findings = platform.check(false).await;
     assert!(
-        findings.iter().any(|f| f.subject == "records" && f.mend.is_some()),
+        findings
+            .iter()
+            .any(|f| f.subject == "records" && f.mend.is_some()),
         "{findings:?}"
     );
 
@@ -121,6 +139,13 @@ async fn a_full_disk_sheds_records_and_nothing_else() {
         kept.doubled
     );
     let (records, lost) = (answered.len() - shed, shed);
-    assert_eq!(kept, Kept { records, lost, doubled: 0 });
+    assert_eq!(
+        kept,
+        Kept {
+            records,
+            lost,
+            doubled: 0
+        }
+    );
     platform.close().await;
 }

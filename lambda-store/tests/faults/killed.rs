@@ -25,7 +25,9 @@ fn acknowledge(text: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a part of the tests below, which run it as a process of its own and kill it"]
 async fn worker() {
-    let store = lambda_store::open(&std::env::var(URL).unwrap()).await.unwrap();
+    let store = lambda_store::open(&std::env::var(URL).unwrap())
+        .await
+        .unwrap();
     let data_dir = PathBuf::from(std::env::var_os(DATA_DIR).unwrap());
     let platform = platform(&data_dir, store).await;
     let callers = (0..4).map(|_| {
@@ -64,7 +66,12 @@ impl Acknowledged {
     }
 }
 
-fn run_and_kill(database: &Database, data_dir: &Path, after: Duration, acknowledged: &mut Acknowledged) {
+fn run_and_kill(
+    database: &Database,
+    data_dir: &Path,
+    after: Duration,
+    acknowledged: &mut Acknowledged,
+) {
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "killed::worker", "--ignored", "--nocapture"])
         .env(URL, &database.url)
@@ -128,9 +135,18 @@ async fn nothing_is_lost(database: Database) {
     );
     assert!(!acknowledged.calls.is_empty() && !acknowledged.functions.is_empty());
     let records = kept.records;
-    assert_eq!(kept, Kept { records, lost: 0, doubled: 0 });
+    assert_eq!(
+        kept,
+        Kept {
+            records,
+            lost: 0,
+            doubled: 0
+        }
+    );
     assert_eq!(lost_functions, 0);
-    let owners = std::fs::read_dir(data_dir.path().join("owners")).unwrap().count();
+    let owners = std::fs::read_dir(data_dir.path().join("owners"))
+        .unwrap()
+        .count();
     assert_eq!(owners, 0, "directories of dead platforms are left");
     store.close().await;
     database.drop().await;
@@ -143,7 +159,11 @@ async fn all_functions(store: &dyn lambda_store::Store) -> HashSet<String> {
     loop {
         let page = store.function_list(request.clone()).await.unwrap();
         all.extend(page.items.iter().map(|function| function.id.to_string()));
-        request.cursor = page.items.last().filter(|_| page.next.is_some()).map(FunctionCursor::after);
+        request.cursor = page
+            .items
+            .last()
+            .filter(|_| page.next.is_some())
+            .map(FunctionCursor::after);
         if request.cursor.is_none() {
             return all;
         }

@@ -39,8 +39,18 @@ async fn survives(
         kept.doubled,
     );
     let records = answered.len();
-    assert_eq!(kept, Kept { records, lost: 0, doubled: 0 });
-    assert!(slowest < SLOWEST, "an invocation waited for the database: {slowest:?}");
+    assert_eq!(
+        kept,
+        Kept {
+            records,
+            lost: 0,
+            doubled: 0
+        }
+    );
+    assert!(
+        slowest < SLOWEST,
+        "an invocation waited for the database: {slowest:?}"
+    );
     platform.close().await;
 }
 
@@ -89,5 +99,12 @@ async fn a_database_that_is_killed_again_and_again() {
         kept.doubled,
     );
     let records = answered.len();
-    assert_eq!(kept, Kept { records, lost: 0, doubled: 0 });
+    assert_eq!(
+        kept,
+        Kept {
+            records,
+            lost: 0,
+            doubled: 0
+        }
+    );
 }

@@ -36,7 +36,10 @@ impl Database {
     pub(crate) fn on_server(name: &'static str) -> Option<Self> {
         let variable = format!("LAMBDA_TEST_{}_URL", name.to_uppercase());
         let Ok(server) = std::env::var(&variable) else {
-            assert!(!is_required(name), "{name} is required, and {variable} is not set");
+            assert!(
+                !is_required(name),
+                "{name} is required, and {variable} is not set"
+            );
             eprintln!("SKIPPED {name}: {variable} is not set; scripts/databases.sh run sets it");
             return None;
         };
@@ -54,7 +57,10 @@ impl Database {
         if let Some((server, database)) = self.server {
             let mut connection = MySqlConnection::connect(&server).await.unwrap();
             let drop = format!("DROP DATABASE {database}");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&mut connection).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(drop))
+                .execute(&mut connection)
+                .await
+                .unwrap();
         }
     }
 }
@@ -75,12 +81,19 @@ impl Server {
             eprintln!("SKIPPED: LAMBDA_TEST_MARIADBD is not set; scripts/databases.sh run sets it");
             return None;
         };
-        let directory = tempfile::Builder::new().prefix("lambda-fault-").tempdir_in("/var/tmp").unwrap();
+        let directory = tempfile::Builder::new()
+            .prefix("lambda-fault-")
+            .tempdir_in("/var/tmp")
+            .unwrap();
         for part in ["data", "tmp"] {
             std::fs::create_dir(directory.path().join(part)).unwrap();
         }
         let installed = Command::new("mariadb-install-db")
-            .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"])
+            .args([
+                "--no-defaults",
+                "--skip-test-db",
+                "--auth-root-authentication-method=normal",
+            ])
             .args(own_user())
             .arg(format!("--datadir={}/data", directory.path().display()))
             .arg(format!("--tmpdir={}/tmp", directory.path().display()))
@@ -90,7 +103,11 @@ impl Server {
         assert!(installed.status.success(), "{installed:?}");
         let program = PathBuf::from(program);
         // Free at least for now; nobody else is given it before we listen.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let process = launch(&program, &directory, port);
         let server = Self {
             directory,
@@ -128,7 +145,11 @@ impl Server {
         let deadline = Instant::now() + Duration::from_secs(60);
         let server = format!("mysql://root@127.0.0.1:{}", self.port);
         while MySqlConnection::connect(&server).await.is_err() {
-            assert!(Instant::now() < deadline, "MariaDB answers; see {}", self.directory.path().display());
+            assert!(
+                Instant::now() < deadline,
+                "MariaDB answers; see {}",
+                self.directory.path().display()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -143,9 +164,8 @@ impl Drop for Server {
 
 /// As root it insists on being told that this is meant.
 fn own_user() -> Option<&'static str> {
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| {
-        std::os::unix::fs::MetadataExt::uid(&own) == 0
-    });
+    let is_root = std::fs::metadata("/proc/self")
+        .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     is_root.then_some("--user=root")
 }
 
@@ -157,8 +177,15 @@ fn launch(program: &PathBuf, directory: &TempDir, port: u16) -> Child {
         .open(directory.path().join("log"))
         .unwrap();
     Command::new(program)
-        .args(["--no-defaults", "--skip-grant-tables", "--bind-address=127.0.0.1"])
-        .args(["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M"])
+        .args([
+            "--no-defaults",
+            "--skip-grant-tables",
+            "--bind-address=127.0.0.1",
+        ])
+        .args([
+            "--innodb-buffer-pool-size=64M",
+            "--innodb-log-file-size=32M",
+        ])
         .args(own_user())
         .arg(format!("--datadir={home}/data"))
         .arg(format!("--tmpdir={home}/tmp"))

@@ -34,7 +34,10 @@ pub(crate) async fn platform(data_dir: &Path, store: Arc<dyn Store>) -> Platform
         .await
         .unwrap();
     let function = NewFunction::python(FUNCTION, "fake:echo").unwrap();
-    platform.deploy(function.handler("case.handler")).await.unwrap();
+    platform
+        .deploy(function.handler("case.handler"))
+        .await
+        .unwrap();
     platform
 }
 
@@ -116,7 +119,11 @@ pub(crate) async fn count(store: &dyn Store, answered: &HashSet<RequestId>) -> K
     let all = SummarizeInvocations::all(Namespace::default());
     let summary = store.invocation_summary(all).await.unwrap();
     let calls = usize::try_from(summary.totals.calls).unwrap();
-    assert!(calls >= found.len(), "{calls} are counted, {} are there", found.len());
+    assert!(
+        calls >= found.len(),
+        "{calls} are counted, {} are there",
+        found.len()
+    );
     let by_function = summary.functions.iter().map(|f| f.summary.calls).sum();
     assert_eq!(summary.totals.calls, by_function, "by function");
     Kept {

@@ -112,7 +112,9 @@ async fn check_store(config: &Config) -> Vec<Finding> {
 }
 
 fn of_error(subject: &str, error: &lambda_core::Error) -> Finding {
-    let mend = error.hint_text().unwrap_or("See the log of `lambda serve`.");
+    let mend = error
+        .hint_text()
+        .unwrap_or("See the log of `lambda serve`.");
     Finding::bad(Severity::Error, subject, error.to_string(), mend.to_owned())
 }
 
