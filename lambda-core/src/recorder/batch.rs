@@ -1,6 +1,5 @@
 //! Hands a batch of records to a store, and finds those that it will never take.
 
-use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -86,11 +85,11 @@ impl Batches<'_> {
     pub(super) async fn sift(&self, entries: &[InvocationEntry]) -> Result<Vec<(usize, Error)>> {
         let mut refused = Vec::new();
         let (mut taken, mut attempts) = (None, 0);
-        let mut parts = Vec::<Range<usize>>::from_iter([0..entries.len()]);
-        while let Some(part) = parts.pop() {
+        let mut parts = vec![(0, entries.len())];
+        while let Some((from, to)) = parts.pop() {
             attempts += 1;
-            let Err(error) = self.append(entries[part.clone()].to_vec()).await else {
-                taken = Some(part.start);
+            let Err(error) = self.append(entries[from..to].to_vec()).await else {
+                taken = Some(from);
                 continue;
             };
             let fault = Fault::of(&error);
@@ -98,12 +97,12 @@ impl Batches<'_> {
             if fault == Fault::Store || is_hopeless {
                 return Err(error);
             }
-            if part.len() == 1 {
-                refused.push((part.start, error));
+            if to - from == 1 {
+                refused.push((from, error));
             } else {
-                let middle = part.start + part.len() / 2;
-                parts.push(middle..part.end);
-                parts.push(part.start..middle);
+                let middle = from.midpoint(to);
+                parts.push((middle, to));
+                parts.push((from, middle));
             }
         }
         let mut condemned = Vec::new();
