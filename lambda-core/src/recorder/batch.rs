@@ -84,33 +84,55 @@ impl Batches<'_> {
     /// The store cannot be used, as far as one can tell: none is condemned.
     pub(super) async fn sift(&self, entries: &[InvocationEntry]) -> Result<Vec<(usize, Error)>> {
         let mut refused = Vec::new();
-        let (mut has_taken, mut attempts) = (false, 0);
-        let mut parts = vec![0..entries.len()];
-        while let Some(part) = parts.pop() {
+        let (mut taken, mut attempts) = (None, 0);
+        let mut parts = vec![(0, entries.len())];
+        while let Some((from, to)) = parts.pop() {
             attempts += 1;
-            let Err(error) = self.append(entries[part.clone()].to_vec()).await else {
-                has_taken = true;
+            let Err(error) = self.append(entries[from..to].to_vec()).await else {
+                taken = Some(from);
                 continue;
             };
             let fault = Fault::of(&error);
-            let is_hopeless = fault == Fault::Unclear && !has_taken && attempts >= ATTEMPTS;
+            let is_hopeless = fault == Fault::Unclear && taken.is_none() && attempts >= ATTEMPTS;
             if fault == Fault::Store || is_hopeless {
                 return Err(error);
             }
-            if part.len() == 1 {
-                refused.push((part.start, error));
+            if to - from == 1 {
+                refused.push((from, error));
             } else {
-                let middle = part.start + part.len() / 2;
-                parts.push(middle..part.end);
-                parts.push(part.start..middle);
+                let middle = from.midpoint(to);
+                parts.push((middle, to));
+                parts.push((from, middle));
             }
         }
-        if !has_taken {
-            let unclear = |(_, error): &(usize, Error)| Fault::of(error) == Fault::Unclear;
-            if let Some(at) = refused.iter().position(unclear) {
-                return Err(refused.swap_remove(at).1);
+        let mut condemned = Vec::new();
+        for (at, error) in refused {
+            if Fault::of(&error) == Fault::Record {
+                condemned.push((at, error));
+            } else if let Some(error) = self.is_refused_still(entries, at, taken, error).await? {
+                condemned.push((at, error));
             }
         }
-        Ok(refused)
+        Ok(condemned)
+    }
+
+    /// Tries a record again whose refusal may have been a fault of the store that is over by
+    /// now: it is the record's only if the store takes another one before and after.
+    async fn is_refused_still(
+        &self,
+        entries: &[InvocationEntry],
+        at: usize,
+        taken: Option<usize>,
+        error: Error,
+    ) -> Result<Option<Error>> {
+        let Some(taken) = taken else {
+            return Err(error);
+        };
+        let one = |at: usize| self.append(vec![entries[at].clone()]);
+        match one(at).await {
+            Ok(()) => Ok(None),
+            Err(error) if Fault::of(&error) == Fault::Store => Err(error),
+            Err(error) => one(taken).await.map(|()| Some(error)),
+        }
     }
 }

@@ -157,10 +157,10 @@ impl Flusher {
             let records = refused.iter().map(|(at, error)| (&entries[*at], error));
             shared.rejected.put(records)
         });
-        if let Ok(Err(error)) = put.await {
-            if super::is_worth_a_word(before, before + added) {
-                tracing::error!(%error, "refused records cannot be put aside and are lost");
-            }
+        if let Ok(Err(error)) = put.await
+            && super::is_worth_a_word(before, before + added)
+        {
+            tracing::error!(%error, "refused records cannot be put aside and are lost");
         }
         self.shared.journal.poke();
     }

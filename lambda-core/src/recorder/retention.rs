@@ -135,3 +135,70 @@ fn hangs() -> Error {
         "The store does not answer.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::tests::entry;
+    use crate::store::{AppendInvocations, ListInvocations, MemoryStore, SummarizeInvocations};
+
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+
+    #[tokio::test]
+    async fn a_round_removes_what_is_over_and_nothing_else() {
+        let (store, namespace) = (MemoryStore::new(), Namespace::default());
+        let now = Timestamp::now();
+        let mut entries: Vec<_> = (0..2_500).map(|_| entry()).collect();
+        for (n, entry) in entries.iter_mut().enumerate() {
+            // 500 that stay, 500 whose output is over, 1,500 that are over.
+            let age = [0, 2, 4, 5, 6][n % 5];
+            entry.record.started_at = now - age * HOUR;
+        }
+        let request = AppendInvocations::new(entries);
+        store.invocation_append(request).await.unwrap();
+
+        let mut retention = Retention::unlimited();
+        retention.outputs = Some(HOUR);
+        retention.invocations = Some(3 * HOUR);
+        let removed = round(&store, &namespace, &retention).await.unwrap();
+        assert_eq!(removed, 2_000 + 1_500);
+        let list = ListInvocations::first(namespace.clone(), 1_000);
+        let left = store.invocation_list(list).await.unwrap().items;
+        assert_eq!(left.len(), 1_000);
+        for record in left {
+            let entry = store
+                .invocation_get(&namespace, record.request_id)
+                .await
+                .unwrap();
+            let is_fresh = entry.record.started_at > now - HOUR;
+            assert_eq!(entry.output.is_empty(), !is_fresh);
+        }
+        let all = SummarizeInvocations::all(namespace.clone());
+        let summary = store.invocation_summary(all).await.unwrap();
+        assert_eq!(summary.totals.calls, 2_500, "figures are kept");
+        assert_eq!(round(&store, &namespace, &retention).await.unwrap(), 0);
+
+        store.close().await;
+        let error = round(&store, &namespace, &retention).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
+    }
+
+    #[test]
+    fn what_is_kept_for_ever_is_not_looked_for() {
+        let now = Timestamp::now();
+        assert!(plan(&Retention::unlimited(), now).is_empty());
+        assert_eq!(plan(&Retention::default(), now).len(), 4);
+        let mut retention = Retention::unlimited();
+        retention.days = Some(Duration::MAX);
+        assert!(plan(&retention, now).is_empty());
+    }
+
+    #[tokio::test]
+    async fn closing_does_not_wait_for_the_next_round() {
+        let store = Arc::new(MemoryStore::new());
+        let expiry = Expiry::start(store, Namespace::default(), Retention::default());
+        tokio::time::timeout(Duration::from_secs(10), expiry.close())
+            .await
+            .expect("it stops at once");
+    }
+}

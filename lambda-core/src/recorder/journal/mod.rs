@@ -69,6 +69,9 @@ pub(super) struct Journal {
     ended: Mutex<VecDeque<Segment>>,
     /// For [`wait`](Self::wait).
     woken: Condvar,
+    /// How often a record had to wake whoever waits.
+    #[cfg(test)]
+    wakes: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -128,6 +131,8 @@ impl Journal {
             }),
             ended: Mutex::new(earlier.into()),
             woken: Condvar::new(),
+            #[cfg(test)]
+            wakes: AtomicU64::new(0),
         })
     }
 
@@ -146,6 +151,8 @@ impl Journal {
         drop(active);
         // A wake costs as much as the rest: it is paid by the first record after a pause only.
         if awaited {
+            #[cfg(test)]
+            self.wakes.fetch_add(1, Ordering::Relaxed);
             self.woken.notify_all();
         }
         appended
@@ -256,6 +263,11 @@ impl Journal {
     pub(super) fn damage(&self) -> (u64, u64) {
         let damaged = self.damaged.load(Ordering::Relaxed);
         (damaged, self.set_aside.load(Ordering::Relaxed))
+    }
+
+    #[cfg(test)]
+    pub(super) fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::Relaxed)
     }
 
     fn active(&self) -> MutexGuard<'_, Active> {
