@@ -86,10 +86,11 @@ fn run_and_kill(
     let reader = std::thread::spawn(move || {
         let mut lines = Vec::new();
         for line in out.lines().map_while(Result::ok) {
-            if line.starts_with("ACK") && lines.is_empty() {
+            if line.starts_with("ACK ") {
+                // Only the first is waited for.
                 let _ = first.send(());
+                lines.push(line);
             }
-            lines.push(line);
         }
         lines
     });

@@ -124,7 +124,7 @@ pub(crate) async fn count(store: &dyn Store, answered: &HashSet<RequestId>) -> K
         "{calls} are counted, {} are there",
         found.len()
     );
-    let by_function = summary.functions.iter().map(|f| f.summary.calls).sum();
+    let by_function: u64 = summary.functions.iter().map(|f| f.summary.calls).sum();
     assert_eq!(summary.totals.calls, by_function, "by function");
     Kept {
         records: found.len(),
