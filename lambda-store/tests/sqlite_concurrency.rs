@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{by_id, create, creation, foreign, open, put, record};
+use common::{append, by_id, create, creation, foreign, open, package, put, record};
 use lambda_store::model::{FunctionId, Namespace};
-use lambda_store::store::UpdateFunction;
+use lambda_store::store::{SummarizeInvocations, UpdateFunction};
 use lambda_store::{ErrorKind, Store};
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -32,13 +32,13 @@ async fn readers_do_not_wait_for_a_writer_and_writers_wait_their_turn() {
         .unwrap();
     let writing = {
         let store = Arc::clone(&store);
-        tokio::spawn(async move { store.invocation_append(&[record(function.id)]).await })
+        tokio::spawn(async move { append(&*store, &[record(function.id)]).await })
     };
     let reading = async {
         for _ in 0..20 {
             store.function_get(&by_id(function.id)).await.unwrap();
             store
-                .invocation_summary(&Namespace::default())
+                .invocation_summary(SummarizeInvocations::all(Namespace::default()))
                 .await
                 .unwrap();
         }
@@ -68,10 +68,7 @@ async fn two_stores_on_one_file_never_see_a_lock() {
                     Ok(_) => {}
                     Err(error) => assert_eq!(error.kind(), ErrorKind::PreconditionFailed),
                 }
-                store
-                    .invocation_append(&[record(function.id)])
-                    .await
-                    .unwrap();
+                append(&*store, &[record(function.id)]).await.unwrap();
                 store.function_get(&by_id(function.id)).await.unwrap();
             }
         }));
@@ -79,7 +76,9 @@ async fn two_stores_on_one_file_never_see_a_lock() {
     for work in working {
         work.await.unwrap();
     }
-    let summary = stores[1].invocation_summary(&Namespace::default()).await;
+    let summary = stores[1]
+        .invocation_summary(SummarizeInvocations::all(Namespace::default()))
+        .await;
     assert_eq!(summary.unwrap().totals.calls, 320);
 }
 
@@ -109,7 +108,7 @@ async fn a_dropped_future_leaves_no_transaction_open() {
         let batch: Vec<_> = (0..200).map(|_| record(FunctionId::new())).collect();
         let created = tokio::time::timeout(limit, store.function_create(request)).await;
         assert_unlocked(&path).await;
-        let appended = tokio::time::timeout(limit * 4, store.invocation_append(&batch)).await;
+        let appended = tokio::time::timeout(limit * 4, append(&store, &batch)).await;
         assert_unlocked(&path).await;
         dropped += u32::from(created.is_err()) + u32::from(appended.is_err());
     }
@@ -129,11 +128,13 @@ async fn packages_are_removed_an_hour_after_their_last_put() {
         let path = path.clone();
         async move {
             let mut other = foreign(&path).await;
-            sqlx::query("UPDATE package SET last_put_us = last_put_us - ?1")
-                .bind(us)
-                .execute(&mut other)
-                .await
-                .unwrap();
+            for table in [
+                "UPDATE package SET last_put_us = last_put_us - ?1",
+                "UPDATE package_upload SET last_chunk_us = last_chunk_us - ?1",
+            ] {
+                let query = sqlx::query(table).bind(us);
+                query.execute(&mut other).await.unwrap();
+            }
             other.close().await.unwrap();
         }
     };
@@ -141,7 +142,7 @@ async fn packages_are_removed_an_hour_after_their_last_put() {
     let fresh = put(&store, "fresh").await;
     store.function_delete(&default, doomed.id).await.unwrap();
     for code in [kept.code[0], doomed.code[0], orphan, fresh] {
-        store.package_get(code.digest).await.unwrap();
+        package(&store, code).await.unwrap();
     }
     age(200_000_000).await;
     put(&store, "this sweeps").await;
@@ -150,10 +151,10 @@ async fn packages_are_removed_an_hour_after_their_last_put() {
         assert_eq!(found.unwrap_err().kind(), ErrorKind::NotFound);
     }
     for code in [kept.code[0], fresh] {
-        store.package_get(code.digest).await.unwrap();
+        package(&store, code).await.unwrap();
     }
     let mut other = foreign(&path).await;
-    let chunks: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM package_chunk")
+    let chunks: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM upload_chunk")
         .fetch_one(&mut other)
         .await
         .unwrap();
@@ -169,11 +170,11 @@ async fn a_damaged_package_is_not_handed_out() {
     let mut other = foreign(&path).await;
     execute(
         &mut other,
-        "UPDATE package_chunk SET bytes = CAST('print(''hallo'')' AS BLOB)",
+        "UPDATE upload_chunk SET bytes = CAST('print(''hallo'')' AS BLOB)",
     )
     .await
     .unwrap();
-    let error = store.package_get(code.digest).await.unwrap_err();
+    let error = package(&store, code).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
     assert!(!format!("{error:?}").contains("hallo"));
 }

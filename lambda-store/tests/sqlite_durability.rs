@@ -10,7 +10,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use common::{by_id, child, create, open, record};
+use common::{append, by_id, child, create, open, package, record};
 use lambda_store::model::{FunctionId, Namespace, RequestId};
 use lambda_store::store::{ListInvocations, UpdateFunction};
 use lambda_store::{SqliteStore, Store};
@@ -38,7 +38,7 @@ async fn writer() {
             loop {
                 let id = FunctionId::new();
                 let batch: Vec<_> = (0..BATCH).map(|_| record(id)).collect();
-                store.invocation_append(&batch).await.unwrap();
+                append(&*store, &batch).await.unwrap();
                 acknowledge(&format!("batch {id} 0"));
             }
         });
@@ -111,7 +111,7 @@ async fn verify(store: &SqliteStore, acknowledged: &Acknowledged) -> usize {
         let function = store.function_get(&by_id(*id)).await.unwrap();
         assert!(function.version >= *version, "{id} at version {version}");
         assert_eq!(function.code.len(), 1);
-        store.package_get(function.code[0].digest).await.unwrap();
+        package(store, function.code[0]).await.unwrap();
     }
     ids.len()
 }

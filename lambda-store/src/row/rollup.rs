@@ -3,7 +3,7 @@
 use lambda_core::model::{FunctionId, Namespace, RequestId};
 use lambda_core::store::rollup::{Histogram, Rollup, RollupKey, Tally};
 
-use super::value::{all_functions, bounded, count, decode_error, id, parsed};
+use super::value::{all_functions, bounded, count, decode_error, function_bytes, id, parsed};
 
 /// A row of `rollup`, but for its namespace, which every query names.
 #[derive(sqlx::FromRow)]
@@ -45,13 +45,10 @@ pub(crate) struct TallyRow {
 impl RollupRow {
     /// The row that `rollup` is kept as.
     pub(crate) fn of(rollup: &Rollup) -> Self {
-        let function = rollup.key.function;
         Self {
             bucket_s: i64::from(rollup.key.bucket_s),
             start_us: rollup.key.start_us,
-            function_id: function
-                .map_or(all_functions(), |id| *id.as_bytes())
-                .to_vec(),
+            function_id: function_bytes(rollup.key.function),
             runtime: rollup.key.runtime.as_str().to_owned(),
             function_name: rollup.name.as_str().to_owned(),
             latest_us: rollup.latest_us,

@@ -1,6 +1,7 @@
 //! Rust values as a database keeps them, and back.
 
 use jiff::Timestamp;
+use lambda_core::model::FunctionId;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -62,4 +63,11 @@ pub(crate) fn now() -> Timestamp {
 /// is no UUID of version 7, and it can be part of a key, which NULL cannot.
 pub(crate) const fn all_functions() -> [u8; 16] {
     [0; 16]
+}
+
+/// What stands in a column of function ids for a function, or for all of them.
+pub(crate) fn function_bytes(function: Option<FunctionId>) -> Vec<u8> {
+    function
+        .map_or(all_functions(), |id| *id.as_bytes())
+        .to_vec()
 }

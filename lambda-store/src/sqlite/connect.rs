@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::error::Failure;
-use super::{SqliteStore, migrate};
+use super::{SqliteStore, backfill, migrate};
 
 pub(super) const OPERATION: &str = "store_open";
 
@@ -49,6 +49,7 @@ pub(super) async fn open_file(path: PathBuf) -> Result<SqliteStore> {
     let reading = writing.clone().pragma("query_only", "ON");
     let writer = connect(1, writing).await?;
     migrate::run(&writer).await?;
+    backfill::run(&writer).await?;
     let reader = connect(READERS, reading).await?;
     let file = OpenFile::at(path)?;
     drop(turn);

@@ -1,5 +1,6 @@
 //! What a failure of SQLite means for callers.
 
+use lambda_core::store::refusal;
 use lambda_core::{Error, ErrorKind};
 
 /// The result of a query function.
@@ -34,10 +35,7 @@ impl Failure {
             Self::Database(error) => error,
         };
         let (message, hint) = match &error {
-            sqlx::Error::PoolClosed => (
-                "The store is closed.",
-                "Open the store again, or start the platform again.",
-            ),
+            sqlx::Error::PoolClosed => return refusal::closed(operation),
             sqlx::Error::PoolTimedOut => (BUSY, BUSY_HINT),
             sqlx::Error::Database(database) => match primary_code(database.as_ref()) {
                 Some(5 | 6) => (BUSY, BUSY_HINT),
@@ -88,11 +86,6 @@ const BUSY_HINT: &str = "Try again; if it stays so, another program holds the fi
 pub(super) fn primary_code(error: &dyn sqlx::error::DatabaseError) -> Option<u32> {
     let extended: u32 = error.code()?.parse().ok()?;
     Some(extended & 0xff)
-}
-
-/// The request names what is not there.
-pub(super) fn not_found(operation: &'static str, message: &'static str) -> Error {
-    Error::new(ErrorKind::NotFound, operation, message)
 }
 
 /// Whether a unique column has this value already.

@@ -1,16 +1,13 @@
-//! Functions, versions and the alias `current`.
+//! Changing functions.
 
-use lambda_core::model::{
-    CodeRef, Function, FunctionConfig, FunctionId, FunctionRef, FunctionSelector, Namespace, Page,
-    Qualifier, RevisionId,
-};
-use lambda_core::store::{CreateFunction, FunctionCursor, ListFunctions, UpdateFunction};
-use lambda_core::{Error, ErrorKind};
+use lambda_core::Error;
+use lambda_core::model::{CodeRef, Function, FunctionId, Namespace, RevisionId};
+use lambda_core::store::{CreateFunction, UpdateFunction, refusal};
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
 
-use super::error::{Attempt, Failure, is_taken, not_found};
-use super::{begin_write, function_row, package, value};
-use crate::config;
+use super::error::{Attempt, Failure, is_taken};
+use super::{begin_write, package, sweep};
+use crate::row::{self, HeadRow};
 
 /// See [`Store::function_create`](lambda_core::Store::function_create).
 pub(super) async fn create(writer: &SqlitePool, request: CreateFunction) -> Attempt<Function> {
@@ -21,18 +18,19 @@ pub(super) async fn create(writer: &SqlitePool, request: CreateFunction) -> Atte
         request.namespace,
         FunctionId::new(),
         request.name,
-        cut_to_microsecond(request.config),
+        row::cut_to_microsecond(request.config),
         request.code,
-        value::now(),
+        row::now(),
     );
     sqlx::query(
-        "INSERT INTO function (id, namespace, name, last_version, created_at_us) \
-         VALUES (?1, ?2, ?3, 1, ?4)",
+        "INSERT INTO function (id, namespace, name, last_version, created_at_us, revision) \
+         VALUES (?1, ?2, ?3, 1, ?4, ?5)",
     )
     .bind(&function.id.as_bytes()[..])
     .bind(function.namespace.as_str())
     .bind(function.name.as_str())
     .bind(function.created_at.as_microsecond())
+    .bind(&function.revision.as_bytes()[..])
     .execute(&mut *transaction)
     .await
     .map_err(|error| name_taken(OPERATION, error))?;
@@ -45,94 +43,28 @@ pub(super) async fn create(writer: &SqlitePool, request: CreateFunction) -> Atte
     Ok(function)
 }
 
-/// See [`Store::function_get`](lambda_core::Store::function_get).
-pub(super) async fn get(reader: &SqlitePool, selector: &FunctionSelector) -> Attempt<Function> {
-    let namespace = &selector.namespace;
-    let number = match selector.qualifier {
-        Qualifier::Current => None,
-        Qualifier::Version(number) => Some(number),
-        _ => return Err(no_function("function_get").into()),
-    };
-    let query = match (&selector.function, number) {
-        (FunctionRef::Id(_), None) => function_row::CURRENT_BY_ID,
-        (FunctionRef::Id(_), Some(_)) => function_row::VERSION_BY_ID,
-        (FunctionRef::Name(_), None) => function_row::CURRENT_BY_NAME,
-        (FunctionRef::Name(_), Some(_)) => function_row::VERSION_BY_NAME,
-    };
-    let query = sqlx::query(query).bind(namespace.as_str());
-    let query = match &selector.function {
-        FunctionRef::Id(id) => query.bind(&id.as_bytes()[..]),
-        FunctionRef::Name(name) => query.bind(name.as_str()),
-    };
-    let query = match number {
-        Some(number) => query.bind(number),
-        None => query,
-    };
-    let rows = query.fetch_all(reader).await?;
-    function_row::functions(namespace, &rows)?
-        .pop()
-        .ok_or_else(|| no_function("function_get").into())
-}
-
-/// See [`Store::function_list`](lambda_core::Store::function_list).
-pub(super) async fn list(reader: &SqlitePool, request: ListFunctions) -> Attempt<Page<Function>> {
-    let before = match request.after()? {
-        Some(FunctionCursor(id)) => *id.as_bytes(),
-        // No UUID of version 7 sorts behind this.
-        None => [0xff; 16],
-    };
-    let rows = sqlx::query(function_row::PAGE)
-        .bind(request.namespace.as_str())
-        .bind(&before[..])
-        // One more than asked for tells whether there is another page.
-        .bind(i64::from(request.limit) + 1)
-        .fetch_all(reader)
-        .await?;
-    let items = function_row::functions(&request.namespace, &rows)?;
-    Ok(Page::of(items, request.limit, FunctionCursor::after))
-}
-
 /// See [`Store::function_update`](lambda_core::Store::function_update).
 pub(super) async fn update(writer: &SqlitePool, request: UpdateFunction) -> Attempt<Function> {
     const OPERATION: &str = "function_update";
     let mut transaction = begin_write(writer).await?;
-    let row = sqlx::query(
-        "SELECT f.created_at_us, f.last_version, v.revision \
-         FROM function f \
-         JOIN alias a ON a.function_id = f.id AND a.name = 'current' \
-         JOIN function_version v ON v.function_id = f.id AND v.version = a.version \
-         WHERE f.namespace = ?1 AND f.id = ?2",
-    )
-    .bind(request.namespace.as_str())
-    .bind(&request.id.as_bytes()[..])
-    .fetch_optional(&mut *transaction)
-    .await?
-    .ok_or_else(|| no_function(OPERATION))?;
-    if RevisionId::from_bytes(value::bytes(&row, "revision")?) != request.expected {
-        return Err(Error::new(
-            ErrorKind::PreconditionFailed,
-            OPERATION,
-            "The function has changed since it was read.",
-        )
-        .hint("Read the function again, then repeat the change.")
-        .into());
-    }
+    let head = head(&mut transaction, OPERATION, &request.namespace, request.id).await?;
+    expect_revision(&head, OPERATION, request.expected)?;
     let mut function = Function::first_version(
         request.namespace,
         request.id,
         request.name,
-        cut_to_microsecond(request.config),
+        row::cut_to_microsecond(request.config),
         request.code,
-        value::timestamp(&row, "created_at_us")?,
+        head.created_at()?,
     );
-    let last_version: u32 = value::unsigned(&row, "last_version")?;
-    function.version = last_version + 1;
-    function.updated_at = value::now();
+    function.version = head.next_version()?;
+    function.updated_at = row::now();
     insert_version(&mut transaction, OPERATION, &function).await?;
-    sqlx::query("UPDATE function SET name = ?2, last_version = ?3 WHERE id = ?1")
+    sqlx::query("UPDATE function SET name = ?2, last_version = ?3, revision = ?4 WHERE id = ?1")
         .bind(&function.id.as_bytes()[..])
         .bind(function.name.as_str())
         .bind(function.version)
+        .bind(&function.revision.as_bytes()[..])
         .execute(&mut *transaction)
         .await
         .map_err(|error| name_taken(OPERATION, error))?;
@@ -163,14 +95,43 @@ pub(super) async fn delete(
         .execute(&mut *transaction)
         .await?;
     if deleted.rows_affected() == 0 {
-        return Err(no_function("function_delete").into());
+        return Err(refusal::no_function("function_delete").into());
     }
     for row in packages {
         package::release(&mut transaction, row.try_get("sha256")?).await?;
     }
     transaction.commit().await?;
-    package::sweep(writer).await;
+    sweep::run(writer).await;
     Ok(())
+}
+
+/// What every change of a function begins with. In a write transaction, so that it stays so.
+pub(super) async fn head(
+    connection: &mut SqliteConnection,
+    operation: &'static str,
+    namespace: &Namespace,
+    id: FunctionId,
+) -> Attempt<HeadRow> {
+    let head = sqlx::query_as(
+        "SELECT revision, last_version, created_at_us FROM function \
+         WHERE namespace = ?1 AND id = ?2",
+    )
+    .bind(namespace.as_str())
+    .bind(&id.as_bytes()[..])
+    .fetch_optional(connection)
+    .await?;
+    Ok(head.ok_or_else(|| refusal::no_function(operation))?)
+}
+
+pub(super) fn expect_revision(
+    head: &HeadRow,
+    operation: &'static str,
+    expected: RevisionId,
+) -> Attempt<()> {
+    if head.revision()? == expected {
+        return Ok(());
+    }
+    Err(refusal::revision_changed(operation).into())
 }
 
 /// Adds the rows of a version, and checks that its packages are there.
@@ -179,7 +140,7 @@ async fn insert_version(
     operation: &'static str,
     function: &Function,
 ) -> Attempt<()> {
-    let config = config::encode(&function.config).map_err(value::encode_error)?;
+    let config = row::encode_config(&function.config).map_err(row::encode_error)?;
     sqlx::query(
         "INSERT INTO function_version (function_id, version, revision, created_at_us, config) \
          VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -205,7 +166,7 @@ async fn insert_code(
     seq: i64,
     code: &CodeRef,
 ) -> Attempt<()> {
-    let format = function_row::format_word(code.format)
+    let format = row::format_word(code.format)
         .ok_or_else(|| Error::invalid(operation, "The store does not know this format of code."))?;
     sqlx::query(
         "INSERT INTO version_package (function_id, version, seq, sha256, format) \
@@ -221,29 +182,9 @@ async fn insert_code(
     Ok(())
 }
 
-fn cut_to_microsecond(mut config: FunctionConfig) -> FunctionConfig {
-    let finer = u64::from(config.timeout.subsec_nanos() % 1_000);
-    config.timeout -= std::time::Duration::from_nanos(finer);
-    config
-}
-
-fn no_function(operation: &'static str) -> Error {
-    not_found(
-        operation,
-        "The function, or this version of it, does not exist.",
-    )
-    .hint("List the functions to see which there are.")
-}
-
 fn name_taken(operation: &'static str, error: sqlx::Error) -> Failure {
-    if !is_taken(&error) {
-        return error.into();
+    match is_taken(&error) {
+        true => refusal::name_taken(operation).into(),
+        false => error.into(),
     }
-    Error::new(
-        ErrorKind::Conflict,
-        operation,
-        "There is a function with this name.",
-    )
-    .hint("Choose another name, or update the function that has it.")
-    .into()
 }

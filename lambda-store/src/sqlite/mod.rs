@@ -5,28 +5,39 @@
 //! Each write is one transaction begun with `BEGIN IMMEDIATE`, which a dropped future rolls
 //! back.
 
+mod alias;
+mod append;
+mod backfill;
 mod connect;
 mod error;
+mod expire;
 mod function;
-mod function_row;
-mod invocation;
+mod list;
 mod migrate;
 mod package;
+#[cfg(test)]
+mod plans;
+mod query;
+mod rollup;
+mod select;
 mod summary;
+mod sweep;
 mod token;
-mod value;
+mod upload;
 
 use std::fmt;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use lambda_core::model::{
-    Function, FunctionId, FunctionSelector, InvocationRecord, InvocationSummary, Namespace,
-    PackageDigest, Page, Token, TokenDigest, TokenId,
+    Alias, Function, FunctionId, FunctionSelector, InvocationEntry, InvocationRecord,
+    InvocationSummary, Namespace, PackageDigest, Page, RequestId, Token, TokenDigest, TokenId,
 };
+use lambda_core::runtime::Finding;
 use lambda_core::store::{
-    CreateFunction, ListFunctions, ListInvocations, PutPackage, Store, UpdateFunction,
+    AppendInvocations, CreateFunction, DeleteAlias, ExpireInvocations, ListFunctions,
+    ListInvocations, ListVersions, Package, PutPackage, SetAlias, Store, SummarizeInvocations,
+    UpdateFunction,
 };
 use lambda_core::{Error, Result};
 use sqlx::{Sqlite, SqlitePool, Transaction};
@@ -87,61 +98,80 @@ fn named<T>(operation: &'static str, attempt: Attempt<T>) -> Result<T> {
 #[async_trait]
 impl Store for SqliteStore {
     async fn package_put(&self, request: PutPackage) -> Result<()> {
-        named("package_put", package::put(&self.writer, request).await)
+        named("package_put", upload::put(&self.writer, request).await)
     }
 
-    async fn package_get(&self, digest: PackageDigest) -> Result<Bytes> {
+    async fn package_get(&self, digest: PackageDigest) -> Result<Package> {
         named("package_get", package::get(&self.reader, digest).await)
     }
 
     async fn function_create(&self, request: CreateFunction) -> Result<Function> {
-        named(
-            "function_create",
-            function::create(&self.writer, request).await,
-        )
+        let created = function::create(&self.writer, request).await;
+        named("function_create", created)
     }
 
     async fn function_get(&self, selector: &FunctionSelector) -> Result<Function> {
-        named("function_get", function::get(&self.reader, selector).await)
+        named("function_get", select::get(&self.reader, selector).await)
     }
 
     async fn function_list(&self, request: ListFunctions) -> Result<Page<Function>> {
-        named("function_list", function::list(&self.reader, request).await)
+        named("function_list", select::list(&self.reader, request).await)
     }
 
     async fn function_update(&self, request: UpdateFunction) -> Result<Function> {
-        named(
-            "function_update",
-            function::update(&self.writer, request).await,
-        )
+        let updated = function::update(&self.writer, request).await;
+        named("function_update", updated)
+    }
+
+    async fn version_list(&self, request: ListVersions) -> Result<Page<Function>> {
+        let versions = select::versions(&self.reader, request).await;
+        named("version_list", versions)
+    }
+
+    async fn alias_set(&self, request: SetAlias) -> Result<Function> {
+        named("alias_set", alias::set(&self.writer, request).await)
+    }
+
+    async fn alias_list(&self, namespace: &Namespace, id: FunctionId) -> Result<Vec<Alias>> {
+        let aliases = select::aliases(&self.reader, namespace, id).await;
+        named("alias_list", aliases)
+    }
+
+    async fn alias_delete(&self, request: DeleteAlias) -> Result<()> {
+        named("alias_delete", alias::delete(&self.writer, request).await)
     }
 
     async fn function_delete(&self, namespace: &Namespace, id: FunctionId) -> Result<()> {
-        named(
-            "function_delete",
-            function::delete(&self.writer, namespace, id).await,
-        )
+        let deleted = function::delete(&self.writer, namespace, id).await;
+        named("function_delete", deleted)
     }
 
-    async fn invocation_append(&self, records: &[InvocationRecord]) -> Result<()> {
-        named(
-            "invocation_append",
-            invocation::append(&self.writer, records).await,
-        )
+    async fn invocation_append(&self, request: AppendInvocations) -> Result<()> {
+        let appended = append::append(&self.writer, request).await;
+        named("invocation_append", appended)
+    }
+
+    async fn invocation_get(
+        &self,
+        namespace: &Namespace,
+        id: RequestId,
+    ) -> Result<InvocationEntry> {
+        let entry = list::get(&self.reader, namespace, id).await;
+        named("invocation_get", entry)
     }
 
     async fn invocation_list(&self, request: ListInvocations) -> Result<Page<InvocationRecord>> {
-        named(
-            "invocation_list",
-            invocation::list(&self.reader, request).await,
-        )
+        named("invocation_list", list::list(&self.reader, request).await)
     }
 
-    async fn invocation_summary(&self, namespace: &Namespace) -> Result<InvocationSummary> {
-        named(
-            "invocation_summary",
-            summary::summary(&self.reader, namespace).await,
-        )
+    async fn invocation_summary(&self, request: SummarizeInvocations) -> Result<InvocationSummary> {
+        let summary = summary::summary(&self.reader, request).await;
+        named("invocation_summary", summary)
+    }
+
+    async fn invocation_expire(&self, request: ExpireInvocations) -> Result<u64> {
+        let expired = expire::expire(&self.writer, request).await;
+        named("invocation_expire", expired)
     }
 
     async fn token_create(&self, token: Token) -> Result<()> {
@@ -160,7 +190,7 @@ impl Store for SqliteStore {
         named("token_delete", token::delete(&self.writer, id).await)
     }
 
-    async fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<Vec<Finding>> {
         const OPERATION: &str = "check";
         let lock = async { Ok(begin_write(&self.writer).await?.rollback().await?) };
         named(OPERATION, lock.await)?;
@@ -171,7 +201,7 @@ impl Store for SqliteStore {
                 "The database file was moved, replaced or deleted while it was open.",
             )
             .hint("Put the file back and start again; what is written now may be lost.")),
-            _ => Ok(()),
+            _ => Ok(Vec::new()),
         }
     }
 

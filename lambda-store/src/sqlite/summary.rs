@@ -1,107 +1,104 @@
-//! Figures over all records, worked out by the database.
+//! Counts and durations of invocations, out of the figures that are kept of them.
 
-use std::cmp::Reverse;
-
-use lambda_core::model::{FunctionId, FunctionSummary, InvocationSummary, Namespace, Summary};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqlitePool};
+use lambda_core::model::{FunctionId, InvocationSummary};
+use lambda_core::store::SummarizeInvocations;
+use lambda_core::store::rollup::{Plan, Span, SummaryBuilder};
+use sqlx::{SqliteConnection, SqlitePool};
 
 use super::error::Attempt;
-use super::value;
+use super::rollup::columns;
+use crate::row::{self, RollupRow};
 
-/// One row of figures for each value of `$key`; `$more` are columns about it.
-///
-/// Percentiles are by nearest rank: the smallest duration that enough calls do not exceed.
-/// Calls of equal duration are counted together first, so that what is sorted and summed up
-/// is less than the records; the database does it in a file where memory is short. The +
-/// makes it read the table once from end to end: by the namespace's index it would look up
-/// every row on its own, which takes several times as long.
-macro_rules! summary_query {
-    ($key:literal, $more:literal) => {
-        concat!(
-            "WITH level AS (SELECT ",
-            $key,
-            " AS key, total_us, COUNT(*) AS calls, \
-             SUM(status <> 'success') AS errors, SUM(status = 'timeout') AS timeouts, \
-             SUM(start = 'cold') AS cold, SUM(start = 'prewarmed') AS prewarmed, \
-             SUM(start = 'warm') AS warm \
-             FROM invocation WHERE +namespace = ?1 GROUP BY 1, 2), \
-             ranked AS (SELECT *, \
-             SUM(calls) OVER (PARTITION BY key ORDER BY total_us) AS not_above, \
-             SUM(calls) OVER (PARTITION BY key) AS of_all FROM level) \
-             SELECT key, ",
-            $more,
-            " SUM(calls) AS calls, SUM(errors) AS errors, SUM(timeouts) AS timeouts, \
-             SUM(cold) AS cold, SUM(prewarmed) AS prewarmed, SUM(warm) AS warm, \
-             TOTAL(1.0 * total_us * calls) / SUM(calls) AS avg_us, \
-             MIN(CASE WHEN not_above * 100 >= of_all * 50 THEN total_us END) AS p50_us, \
-             MIN(CASE WHEN not_above * 100 >= of_all * 90 THEN total_us END) AS p90_us, \
-             MIN(CASE WHEN not_above * 100 >= of_all * 99 THEN total_us END) AS p99_us \
-             FROM ranked GROUP BY key"
-        )
-    };
-}
+/// ?1 the namespace, ?2 the bucket, ?3 and ?4 its first and last start, ?5 the runtime or NULL,
+/// ?6 the function.
+const OF_FUNCTION: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM rollup INDEXED BY rollup_of_function \
+     WHERE namespace = ?1 AND function_id = ?6 AND bucket_s = ?2 \
+     AND start_us >= ?3 AND start_us < ?4 AND (?5 IS NULL OR runtime = ?5)"
+);
+
+/// How many calls each function had.
+const CALLS: &str = "SELECT function_id, \
+     SUM(success + function_error + timeout + out_of_memory + crashed + cancelled) \
+     FROM rollup WHERE namespace = ?1 AND bucket_s = ?2 AND start_us >= ?3 AND start_us < ?4 \
+     AND (?5 IS NULL OR runtime = ?5) AND function_id <> ?6 GROUP BY function_id";
 
 /// See [`Store::invocation_summary`](lambda_core::Store::invocation_summary).
 pub(super) async fn summary(
     reader: &SqlitePool,
-    namespace: &Namespace,
+    request: SummarizeInvocations,
 ) -> Attempt<InvocationSummary> {
-    // One transaction, so that the three parts are of one state.
+    request.validate()?;
+    let plan = Plan::of(&request);
+    let mut builder = SummaryBuilder::new(&request, &plan);
+    // One transaction, so that all parts are of one state.
     let mut transaction = reader.begin().await?;
-    let totals = sqlx::query(summary_query!("''", ""))
-        .bind(namespace.as_str())
-        .fetch_optional(&mut *transaction)
+    for span in &plan.spans {
+        add(
+            &mut transaction,
+            &request,
+            span,
+            request.function,
+            &mut builder,
+        )
         .await?;
-    let functions = sqlx::query(summary_query!(
-        "function_id",
-        "(SELECT function_name FROM invocation i \
-         WHERE i.function_id = ranked.key AND +i.namespace = ?1 \
-         ORDER BY started_at_us DESC, request_id DESC LIMIT 1) AS name,"
-    ))
-    .bind(namespace.as_str())
-    .fetch_all(&mut *transaction)
-    .await?;
-    let runtimes = sqlx::query(summary_query!("runtime", ""))
-        .bind(namespace.as_str())
-        .fetch_all(&mut *transaction)
-        .await?;
+    }
+    if request.function.is_none() && request.functions_max > 0 {
+        for span in &plan.spans {
+            let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(CALLS)
+                .bind(request.namespace.as_str())
+                .bind(i64::from(span.bucket_s))
+                .bind(span.from_us)
+                .bind(span.to_us)
+                .bind(
+                    request
+                        .runtime
+                        .as_ref()
+                        .map(|name| name.as_str().to_owned()),
+                )
+                .bind(row::function_bytes(None))
+                .fetch_all(&mut *transaction)
+                .await?;
+            for (id, calls) in rows {
+                let id = FunctionId::from_bytes(row::id(&id)?);
+                builder.count(id, row::count(calls)?);
+            }
+        }
+        for leader in builder.leaders() {
+            for span in &plan.spans {
+                add(&mut transaction, &request, span, Some(leader), &mut builder).await?;
+            }
+        }
+    }
     transaction.commit().await?;
-
-    let mut summary = InvocationSummary::default();
-    if let Some(row) = totals {
-        summary.totals = figures(&row)?;
-    }
-    for row in &functions {
-        summary.functions.push(FunctionSummary {
-            function_id: FunctionId::from_bytes(value::bytes(row, "key")?),
-            name: value::parsed(row, "name", str::parse)?,
-            summary: figures(row)?,
-        });
-    }
-    summary
-        .functions
-        .sort_by_key(|f| (Reverse(f.summary.calls), f.function_id));
-    for row in &runtimes {
-        let runtime = value::parsed(row, "key", str::parse)?;
-        summary.runtimes.insert(runtime, figures(row)?);
-    }
-    Ok(summary)
+    Ok(builder.finish())
 }
 
-#[allow(clippy::cast_precision_loss)] // Microseconds: 52 bits are 142 years.
-fn figures(row: &SqliteRow) -> sqlx::Result<Summary> {
-    let ms = |column| Ok::<_, sqlx::Error>(row.try_get::<i64, _>(column)? as f64 / 1_000.0);
-    let mut summary = Summary::default();
-    summary.calls = value::unsigned(row, "calls")?;
-    summary.errors = value::unsigned(row, "errors")?;
-    summary.timeouts = value::unsigned(row, "timeouts")?;
-    summary.cold = value::unsigned(row, "cold")?;
-    summary.prewarmed = value::unsigned(row, "prewarmed")?;
-    summary.warm = value::unsigned(row, "warm")?;
-    summary.avg_ms = row.try_get::<f64, _>("avg_us")? / 1_000.0;
-    summary.p50_ms = ms("p50_us")?;
-    summary.p90_ms = ms("p90_us")?;
-    summary.p99_ms = ms("p99_us")?;
-    Ok(summary)
+async fn add(
+    connection: &mut SqliteConnection,
+    request: &SummarizeInvocations,
+    span: &Span,
+    function: Option<FunctionId>,
+    builder: &mut SummaryBuilder,
+) -> Attempt<()> {
+    let rows: Vec<RollupRow> = sqlx::query_as(OF_FUNCTION)
+        .bind(request.namespace.as_str())
+        .bind(i64::from(span.bucket_s))
+        .bind(span.from_us)
+        .bind(span.to_us)
+        .bind(
+            request
+                .runtime
+                .as_ref()
+                .map(|name| name.as_str().to_owned()),
+        )
+        .bind(row::function_bytes(function))
+        .fetch_all(connection)
+        .await?;
+    for row in rows {
+        builder.add(row.rollup(&request.namespace)?);
+    }
+    Ok(())
 }

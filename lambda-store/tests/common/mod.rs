@@ -4,13 +4,15 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use lambda_store::model::{
     CodeFormat, CodeRef, Function, FunctionConfig, FunctionId, FunctionName, FunctionSelector,
-    InvocationRecord, Language, Namespace, RequestId, RuntimeName,
+    InvocationEntry, InvocationOutput, InvocationRecord, Language, Namespace, RequestId,
+    RuntimeName,
 };
-use lambda_store::store::{CreateFunction, PutPackage};
-use lambda_store::{SqliteStore, Store};
+use lambda_store::store::{AppendInvocations, CreateFunction, PutPackage};
+use lambda_store::{Result, SqliteStore, Store};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, SqliteConnection};
 
@@ -40,6 +42,21 @@ pub(crate) async fn foreign(path: &Path) -> SqliteConnection {
         .connect()
         .await
         .unwrap()
+}
+
+/// Keeps records with nothing beside them.
+pub(crate) async fn append(store: &dyn Store, records: &[InvocationRecord]) -> Result<()> {
+    let entries = records
+        .iter()
+        .map(|record| InvocationEntry::new(record.clone(), InvocationOutput::default()));
+    store
+        .invocation_append(AppendInvocations::new(entries.collect()))
+        .await
+}
+
+/// The bytes of a package.
+pub(crate) async fn package(store: &dyn Store, code: CodeRef) -> Result<Bytes> {
+    store.package_get(code.digest).await?.collect().await
 }
 
 pub(crate) async fn put(store: &dyn Store, text: &str) -> CodeRef {

@@ -53,7 +53,8 @@ pub(super) fn assert_summary(found: &Summary, records: &[&InvocationRecord], wha
             "p{percent} of {what}: {found}, not {expected}"
         );
     }
-    let means: [(f64, fn(&InvocationRecord) -> u64); 5] = [
+    type Part = fn(&InvocationRecord) -> u64;
+    let means: [(f64, Part); 5] = [
         (found.avg_ms, |r| r.total_us),
         (found.avg_queue_ms, |r| r.queue_us),
         (found.avg_boot_ms, |r| r.boot_us),
