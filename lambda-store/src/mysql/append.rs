@@ -80,8 +80,7 @@ async fn append_in(connection: &mut MySqlConnection, batch: &Batch) -> Attempt<(
     rollup::lock(connection, batch.entries.iter().map(|entry| &entry.record)).await?;
     let all: Vec<_> = batch.entries.iter().collect();
     let mut new = Vec::with_capacity(all.len());
-    let mut rest = &all[..];
-    while let Some((rows, behind, sql)) = INSERT.next(rest, |entry| record_bytes(entry)) {
+    for (sql, rows) in INSERT.cut(&all, |entry| record_bytes(entry)) {
         let query = rows.iter().copied().fold(sqlx::query(sql), bind_record);
         match bounded(query.execute(&mut *connection)).await {
             Ok(_) => new.extend_from_slice(rows),
@@ -91,19 +90,13 @@ async fn append_in(connection: &mut MySqlConnection, batch: &Batch) -> Attempt<(
             }
             Err(error) => return Err(error.into()),
         }
-        rest = behind;
     }
 
-    let outputs: Vec<_> = new
-        .iter()
-        .filter(|entry| !entry.output.is_empty())
-        .copied()
-        .collect();
-    let mut rest = &outputs[..];
-    while let Some((rows, behind, sql)) = INSERT_OUTPUT.next(rest, |entry| output_bytes(entry)) {
+    let outputs = new.iter().filter(|entry| !entry.output.is_empty());
+    let outputs: Vec<_> = outputs.copied().collect();
+    for (sql, rows) in INSERT_OUTPUT.cut(&outputs, |entry| output_bytes(entry)) {
         let query = rows.iter().copied().fold(sqlx::query(sql), bind_output);
         bounded(query.execute(&mut *connection)).await?;
-        rest = behind;
     }
 
     let rollups = Rollup::of(new.iter().map(|entry| &entry.record), &batch.request);
@@ -118,31 +111,25 @@ async fn insert_unknown<'a>(
 ) -> Attempt<Vec<&'a InvocationEntry>> {
     let ids: Vec<_> = rows.iter().map(|entry| entry.record.request_id).collect();
     let mut known = HashSet::<[u8; 16]>::new();
-    let mut rest = &ids[..];
-    while let Some((ids, behind, sql)) = KNOWN.next(rest) {
+    for (sql, ids) in KNOWN.cut(&ids) {
         let query = ids.fold(sqlx::query_scalar(sql), |query, id| {
-            query.bind(id.as_bytes().to_vec())
+            query.bind(&id.as_bytes()[..])
         });
         let found: Vec<Vec<u8>> = bounded(query.fetch_all(&mut *connection)).await?;
         for bytes in found {
             known.insert(id(&bytes)?);
         }
-        rest = behind;
     }
     let unknown: Vec<_> = rows
         .iter()
         .filter(|entry| !known.contains(entry.record.request_id.as_bytes()))
         .copied()
         .collect();
-    let mut new = Vec::with_capacity(unknown.len());
-    let mut rest = &unknown[..];
-    while let Some((rows, behind, sql)) = INSERT.next(rest, |entry| record_bytes(entry)) {
+    for (sql, rows) in INSERT.cut(&unknown, |entry| record_bytes(entry)) {
         let query = rows.iter().copied().fold(sqlx::query(sql), bind_record);
         bounded(query.execute(&mut *connection)).await?;
-        new.extend_from_slice(rows);
-        rest = behind;
     }
-    Ok(new)
+    Ok(unknown)
 }
 
 fn record_bytes(entry: &InvocationEntry) -> usize {

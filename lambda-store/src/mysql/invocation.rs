@@ -204,11 +204,9 @@ async fn expire_records(
     .fetch_all(&mut *connection);
     let oldest: Vec<Vec<u8>> = bounded(oldest).await?;
     for list in [&*REMOVE_OUTPUTS, &*REMOVE] {
-        let mut rest = &oldest[..];
-        while let Some((ids, behind, sql)) = list.next(rest) {
+        for (sql, ids) in list.cut(&oldest) {
             let query = ids.fold(sqlx::query(sql), |query, id| query.bind(&id[..]));
             bounded(query.execute(&mut *connection)).await?;
-            rest = behind;
         }
     }
     Ok(oldest.len() as u64)

@@ -56,9 +56,11 @@ pub(super) async fn run(connection: &mut MySqlConnection) -> Result<()> {
 /// The lock is the server's: it is about this database, and about nothing else in it.
 async fn lock(connection: &mut MySqlConnection) -> Result<()> {
     let limit = Duration::from_secs(u64::from(TURN_TIMEOUT_S) + 10);
-    let take = sqlx::query_scalar("SELECT GET_LOCK(CONCAT('lambda-', LEFT(SHA2(DATABASE(), 256), 32)), ?)")
-        .bind(TURN_TIMEOUT_S)
-        .fetch_one(connection);
+    let take = sqlx::query_scalar(
+        "SELECT GET_LOCK(CONCAT('lambda-', LEFT(SHA2(DATABASE(), 256), 32)), ?)",
+    )
+    .bind(TURN_TIMEOUT_S)
+    .fetch_one(connection);
     let taken: Option<i64> = bounded_by(limit, take).await.map_err(failed)?;
     if taken == Some(1) {
         return Ok(());

@@ -13,7 +13,7 @@ use sqlx::query::Query;
 use super::error::Attempt;
 use super::session::bounded;
 use super::statement::{InList, Insert};
-use crate::row::{RollupRow, TallyRow, all_functions};
+use crate::row::{RollupRow, function_bytes};
 
 pub(super) const COLUMNS: &str = "bucket_s, start_us, function_id, runtime, function_name, latest_us, \
     latest_id, success, function_error, timeout, out_of_memory, crashed, cancelled, cold, \
@@ -106,29 +106,26 @@ async fn read(
     connection: &mut MySqlConnection,
     keys: impl Iterator<Item = &RollupKey>,
 ) -> Attempt<Vec<Rollup>> {
-    let mut groups = BTreeMap::<_, Vec<[u8; 16]>>::new();
+    let mut groups = BTreeMap::<_, Vec<Vec<u8>>>::new();
     for key in keys {
-        let function = key.function.map_or(all_functions(), |id| *id.as_bytes());
         groups
             .entry((&key.namespace, key.bucket_s, key.start_us, &key.runtime))
             .or_default()
-            .push(function);
+            .push(function_bytes(key.function));
     }
     let mut found = Vec::new();
     for ((namespace, bucket_s, start_us, runtime), functions) in groups {
-        let mut rest = &functions[..];
-        while let Some((functions, behind, sql)) = READ.next(rest) {
+        for (sql, functions) in READ.cut(&functions) {
             let query = sqlx::query_as(sql)
                 .bind(namespace.as_str())
                 .bind(bucket_s)
                 .bind(start_us)
                 .bind(runtime.as_str());
-            let query = functions.fold(query, |query, id| query.bind(id.to_vec()));
+            let query = functions.fold(query, |query, id| query.bind(&id[..]));
             let rows: Vec<RollupRow> = bounded(query.fetch_all(&mut *connection)).await?;
             for row in rows {
                 found.push(row.rollup(namespace)?);
             }
-            rest = behind;
         }
     }
     Ok(found)
@@ -143,13 +140,9 @@ async fn write(
         .iter()
         .map(|rollup| (rollup.key.namespace.as_str(), RollupRow::of(rollup)))
         .collect();
-    let mut rest = &rows[..];
-    while let Some((rows, behind, sql)) =
-        insert.next(rest, |(_, row)| 512 + row.tally.durations.len())
-    {
+    for (sql, rows) in insert.cut(&rows, |(_, row)| 512 + row.tally.durations.len()) {
         let query = rows.iter().fold(sqlx::query(sql), bind);
         bounded(query.execute(&mut *connection)).await?;
-        rest = behind;
     }
     Ok(())
 }
@@ -157,24 +150,7 @@ async fn write(
 type Bound<'q> = Query<'q, MySql, MySqlArguments>;
 
 fn bind<'q>(query: Bound<'q>, (namespace, row): &(&str, RollupRow)) -> Bound<'q> {
-    let TallyRow {
-        success,
-        function_error,
-        timeout,
-        out_of_memory,
-        crashed,
-        cancelled,
-        cold,
-        prewarmed,
-        warm,
-        queue_us,
-        boot_us,
-        init_us,
-        run_us,
-        total_us,
-        max_memory_mib,
-        durations,
-    } = &row.tally;
+    let tally = &row.tally;
     let query = query
         .bind(*namespace)
         .bind(row.bucket_s)
@@ -185,20 +161,26 @@ fn bind<'q>(query: Bound<'q>, (namespace, row): &(&str, RollupRow)) -> Bound<'q>
         .bind(row.latest_us)
         .bind(&row.latest_id[..]);
     let counts = [
-        success,
-        function_error,
-        timeout,
-        out_of_memory,
-        crashed,
-        cancelled,
-        cold,
-        prewarmed,
-        warm,
+        tally.success,
+        tally.function_error,
+        tally.timeout,
+        tally.out_of_memory,
+        tally.crashed,
+        tally.cancelled,
+        tally.cold,
+        tally.prewarmed,
+        tally.warm,
     ];
-    let sums = [queue_us, boot_us, init_us, run_us, total_us];
+    let sums = [
+        tally.queue_us,
+        tally.boot_us,
+        tally.init_us,
+        tally.run_us,
+        tally.total_us,
+    ];
     let query = counts
         .into_iter()
-        .fold(query, |query, count| query.bind(*count));
-    let query = sums.into_iter().fold(query, |query, sum| query.bind(*sum));
-    query.bind(*max_memory_mib).bind(&durations[..])
+        .fold(query, |query, count| query.bind(count));
+    let query = sums.into_iter().fold(query, |query, sum| query.bind(sum));
+    query.bind(tally.max_memory_mib).bind(&tally.durations[..])
 }

@@ -18,6 +18,9 @@ const VALUES: [usize; 5] = [1, 8, 32, 128, 512];
 /// `max_allowed_packet` of any server (16 MiB and 64 MiB unless told, and 1 MiB long ago).
 const BYTES_MAX: usize = 768 * 1024;
 
+/// The text of a statement.
+type Sql = AssertSqlSafe<Arc<str>>;
+
 /// An insert of several rows.
 pub(super) struct Insert {
     by_rows: [Arc<str>; ROWS.len()],
@@ -35,24 +38,31 @@ impl Insert {
         }
     }
 
-    /// The rows of the next statement, those after it, and the statement. None: no rows are left.
-    pub(super) fn next<'a, T>(
-        &self,
-        rest: &'a [T],
-        bytes_of: impl Fn(&T) -> usize,
-    ) -> Option<(&'a [T], &'a [T], AssertSqlSafe<Arc<str>>)> {
-        let mut bytes = 0;
-        let fitting = rest
-            .iter()
-            .take(ROWS[0])
-            .take_while(|row| {
-                bytes += bytes_of(row);
-                bytes <= BYTES_MAX
-            })
-            .count();
-        let at = ROWS.iter().position(|rows| *rows <= fitting.max(1))?;
-        let (rows, behind) = rest.split_at_checked(ROWS[at])?;
-        Some((rows, behind, AssertSqlSafe(Arc::clone(&self.by_rows[at]))))
+    /// Cuts `rows` into the rows of one statement each.
+    pub(super) fn cut<'a, T>(
+        &'a self,
+        rows: &'a [T],
+        bytes_of: impl Fn(&T) -> usize + Send + 'a,
+    ) -> impl Iterator<Item = (Sql, &'a [T])> + Send
+    where
+        T: Sync,
+    {
+        let mut rest = rows;
+        std::iter::from_fn(move || {
+            let mut bytes = 0;
+            let fitting = rest
+                .iter()
+                .take(ROWS[0])
+                .take_while(|row| {
+                    bytes += bytes_of(row);
+                    bytes <= BYTES_MAX
+                })
+                .count();
+            let at = ROWS.iter().position(|rows| *rows <= fitting.max(1))?;
+            let (rows, behind) = rest.split_at_checked(ROWS[at])?;
+            rest = behind;
+            Some((AssertSqlSafe(Arc::clone(&self.by_rows[at])), rows))
+        })
     }
 }
 
@@ -72,26 +82,23 @@ impl InList {
         }
     }
 
-    /// The values of the next statement, those after it, and the statement. The first are as many
-    /// as the list is long: the last one is repeated where there are fewer.
-    pub(super) fn next<'a, T>(
-        &self,
-        rest: &'a [T],
-    ) -> Option<(
-        impl Iterator<Item = &'a T>,
-        &'a [T],
-        AssertSqlSafe<Arc<str>>,
-    )> {
-        let (some, behind) = rest.split_at(rest.len().min(VALUES[VALUES.len() - 1]));
-        let last = some.last()?;
-        let at = VALUES.iter().position(|values| *values >= some.len())?;
-        let missing = VALUES[at] - some.len();
-        let padded = some.iter().chain(std::iter::repeat_n(last, missing));
-        Some((
-            padded,
-            behind,
-            AssertSqlSafe(Arc::clone(&self.by_values[at])),
-        ))
+    /// Cuts `values` into the lists of one statement each: as long as the statement's list, the
+    /// last value repeated where there are fewer.
+    pub(super) fn cut<'a, T>(
+        &'a self,
+        values: &'a [T],
+    ) -> impl Iterator<Item = (Sql, impl Iterator<Item = &'a T> + Send)> + Send
+    where
+        T: Sync,
+    {
+        values.chunks(VALUES[VALUES.len() - 1]).map(|some| {
+            // No chunk is empty, or longer than the longest list.
+            let at = VALUES.iter().position(|values| *values >= some.len());
+            let at = at.unwrap_or_default();
+            let padding = some[some.len() - 1..].iter().cycle();
+            let padded = some.iter().chain(padding).take(VALUES[at]);
+            (AssertSqlSafe(Arc::clone(&self.by_values[at])), padded)
+        })
     }
 }
 
@@ -102,11 +109,9 @@ mod tests {
     fn sizes(rows: &[usize]) -> Vec<usize> {
         let insert = Insert::new("INSERT INTO t", 2, "");
         let mut sizes = Vec::new();
-        let mut rest = rows;
-        while let Some((some, behind, sql)) = insert.next(rest, |bytes| *bytes) {
+        for (sql, some) in insert.cut(rows, |bytes| *bytes) {
             assert_eq!(sql.0.matches("(?, ?)").count(), some.len());
             sizes.push(some.len());
-            rest = behind;
         }
         assert_eq!(sizes.iter().sum::<usize>(), rows.len());
         sizes
@@ -125,15 +130,16 @@ mod tests {
     fn lists_are_filled_up() {
         let list = InList::new("IN", "");
         let values: Vec<usize> = (0..700).collect();
-        let (first, rest, _) = list.next(&values).unwrap();
-        assert_eq!(first.count(), 512);
-        let (second, rest, sql) = list.next(rest).unwrap();
-        let second: Vec<_> = second.copied().collect();
-        assert_eq!(second.len(), 512);
-        assert_eq!(second[187..190], [699, 699, 699]);
-        assert_eq!(sql.0.matches('?').count(), 512);
-        assert!(list.next(rest).is_none());
-        let (one, _, sql) = list.next(&[7_usize]).unwrap();
-        assert_eq!((one.count(), &*sql.0), (1, "IN (?) "));
+        let lists: Vec<(usize, Vec<usize>)> = list
+            .cut(&values)
+            .map(|(sql, values)| (sql.0.matches('?').count(), values.copied().collect()))
+            .collect();
+        assert_eq!(lists.len(), 2);
+        assert_eq!((lists[0].0, &lists[0].1[..]), (512, &values[..512]));
+        assert_eq!((lists[1].0, lists[1].1.len()), (512, 512));
+        assert_eq!(lists[1].1[187..190], [699, 699, 699]);
+        let one: Vec<_> = list.cut(&[7_usize]).map(|(sql, _)| sql.0).collect();
+        assert_eq!(&*one[0], "IN (?) ");
+        assert!(list.cut::<usize>(&[]).next().is_none());
     }
 }

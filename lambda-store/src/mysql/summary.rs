@@ -11,7 +11,7 @@ use super::error::Attempt;
 use super::rollup::COLUMNS;
 use super::session::{Session, bounded};
 use super::statement::InList;
-use crate::row::{RollupRow, all_functions, count, id};
+use crate::row::{RollupRow, count, function_bytes, id};
 
 /// Figures of some functions, or of all: parameters are the namespace, the span, the runtime or
 /// an empty text for any, the functions.
@@ -68,7 +68,7 @@ async fn add_up(
                 .bind(span.from_us)
                 .bind(span.to_us)
                 .bind(runtime_or_any(request))
-                .bind(&all_functions()[..])
+                .bind(function_bytes(None))
                 .fetch_all(&mut *connection),
         )
         .await?;
@@ -92,8 +92,7 @@ async fn add(
     functions: &[Option<FunctionId>],
     builder: &mut SummaryBuilder,
 ) -> Attempt<()> {
-    let mut rest = functions;
-    while let Some((functions, behind, sql)) = FIGURES.next(rest) {
+    for (sql, functions) in FIGURES.cut(functions) {
         let query = sqlx::query_as(sql)
             .bind(request.namespace.as_str())
             .bind(span.bucket_s)
@@ -101,17 +100,12 @@ async fn add(
             .bind(span.to_us)
             .bind(runtime_or_any(request));
         let query = functions.fold(query, |query, function| {
-            query.bind(
-                function
-                    .map_or(all_functions(), |id| *id.as_bytes())
-                    .to_vec(),
-            )
+            query.bind(function_bytes(*function))
         });
         let rows: Vec<RollupRow> = bounded(query.fetch_all(&mut *connection)).await?;
         for row in rows {
             builder.add(row.rollup(&request.namespace)?);
         }
-        rest = behind;
     }
     Ok(())
 }
