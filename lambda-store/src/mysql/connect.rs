@@ -42,6 +42,11 @@ const LIFETIME_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// Opens the database that `url` names.
 pub(super) async fn open(url: &str) -> Result<MySqlStore> {
+    open_with(url, CONNECTIONS_MAX).await
+}
+
+/// As [`open`], with another number of connections at most.
+pub(super) async fn open_with(url: &str, connections: u32) -> Result<MySqlStore> {
     let target = Target::parse(url)?;
     let mut connection = reach(&target).await?;
     let flavor = check_version(&mut connection).await?;
@@ -49,7 +54,7 @@ pub(super) async fn open(url: &str) -> Result<MySqlStore> {
     // The server closes it as well; nothing hangs on it.
     drop(connection.close().await);
     Ok(MySqlStore {
-        pool: pool(target.options.clone(), flavor),
+        pool: pool(target.options.clone(), flavor, connections),
         target,
     })
 }
@@ -134,10 +139,10 @@ fn session_settings(flavor: Flavor) -> String {
     )
 }
 
-fn pool(options: MySqlConnectOptions, flavor: Flavor) -> MySqlPool {
+fn pool(options: MySqlConnectOptions, flavor: Flavor, connections: u32) -> MySqlPool {
     let settings: std::sync::Arc<str> = session_settings(flavor).into();
     MySqlPoolOptions::new()
-        .max_connections(CONNECTIONS_MAX)
+        .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
         .max_lifetime(LIFETIME_MAX)

@@ -14,6 +14,8 @@ mod function_query;
 mod invocation;
 mod migrate;
 mod package;
+#[cfg(test)]
+mod plans;
 mod rollup;
 mod session;
 mod statement;

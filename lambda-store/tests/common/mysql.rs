@@ -5,7 +5,6 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 
-use lambda_store::MySqlStore;
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection};
 
@@ -91,10 +90,6 @@ pub(crate) struct Database {
 impl Database {
     pub(crate) fn url(&self) -> String {
         format!("{}{}", self.server.url(), self.name)
-    }
-
-    pub(crate) async fn open(&self) -> MySqlStore {
-        MySqlStore::open(&self.url()).await.unwrap()
     }
 
     /// A connection of another program.
