@@ -23,10 +23,13 @@ pub const STALENESS_MAX: Duration = Duration::from_secs(1);
 const REFRESH_AFTER: Duration = Duration::from_millis(500);
 
 /// How long a reader waits for a store that does not answer, before it takes what was last read.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Once the store has failed, how long what was last read is taken without asking again.
-const OUTAGE: Duration = Duration::from_secs(1);
+/// While the store does not work, how often it is asked, in the background: nobody waits for it.
+const OUTAGE_RETRY: Duration = Duration::from_secs(1);
+
+/// How long it may take to answer then.
+const OUTAGE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Entries at which the cache starts anew: a bound on memory, far above what one machine runs.
 const ENTRIES_MAX: usize = 10_000;
@@ -54,8 +57,8 @@ struct Entry {
     function: Arc<Function>,
     /// When the read began.
     read_at: Instant,
-    /// Until when the store is not asked again, because it failed.
-    outage_until: Option<Instant>,
+    /// The store failed: when it is asked again.
+    retry_at: Option<Instant>,
     refreshing: AtomicBool,
 }
 
@@ -95,11 +98,12 @@ impl FunctionCache {
         let known = self.0.lookup(selector);
         if let Some(entry) = &known {
             let age = now.duration_since(entry.read_at);
-            if entry.outage_until.is_some_and(|until| now < until) {
-                return Ok(Arc::clone(&entry.function));
-            }
-            if age < STALENESS_MAX {
-                if age >= REFRESH_AFTER && !entry.refreshing.swap(true, Ordering::AcqRel) {
+            let (is_usable, is_due) = match entry.retry_at {
+                Some(retry_at) => (true, now >= retry_at),
+                None => (age < STALENESS_MAX, age >= REFRESH_AFTER),
+            };
+            if is_usable {
+                if is_due && !entry.refreshing.swap(true, Ordering::AcqRel) {
                     self.refresh(selector.clone(), Arc::clone(entry));
                 }
                 return Ok(Arc::clone(&entry.function));
@@ -107,7 +111,7 @@ impl FunctionCache {
         }
         match known {
             None => self.0.read(selector).await,
-            Some(entry) => self.0.read_or_keep(selector, &entry).await,
+            Some(entry) => self.0.read_or_keep(selector, &entry, PATIENCE).await,
         }
     }
 
@@ -125,8 +129,14 @@ impl FunctionCache {
     fn refresh(&self, selector: FunctionSelector, entry: Arc<Entry>) {
         let shared = Arc::clone(&self.0);
         tokio::spawn(async move {
-            // Whoever comes later waits for the store itself, and sees its error.
-            let _ = shared.read(&selector).await;
+            match entry.retry_at {
+                // Whoever comes later waits for the store itself, and sees its error.
+                None => drop(shared.read(&selector).await),
+                Some(_) => {
+                    let patience = OUTAGE_PATIENCE;
+                    drop(shared.read_or_keep(&selector, &entry, patience).await);
+                }
+            }
             entry.refreshing.store(false, Ordering::Release);
         });
     }
@@ -162,9 +172,10 @@ impl Shared {
         &self,
         selector: &FunctionSelector,
         entry: &Entry,
+        patience: Duration,
     ) -> Result<Arc<Function>> {
         let generation = self.generation.load(Ordering::Acquire);
-        let failure = match tokio::time::timeout(PATIENCE, self.read(selector)).await {
+        let failure = match tokio::time::timeout(patience, self.read(selector)).await {
             Ok(Err(error)) if error.kind() == ErrorKind::StoreUnavailable => error,
             Ok(result) => return result,
             Err(_) => Error::new(
@@ -173,7 +184,7 @@ impl Shared {
                 "The store does not answer.",
             ),
         };
-        if entry.outage_until.is_none() {
+        if entry.retry_at.is_none() {
             tracing::warn!(error = ?failure, "the store cannot be read; functions stay as they were last read");
         }
         self.keep(
@@ -181,7 +192,7 @@ impl Shared {
             generation,
             Arc::clone(&entry.function),
             entry.read_at,
-            Some(Instant::now() + OUTAGE),
+            Some(Instant::now() + OUTAGE_RETRY),
         );
         Ok(Arc::clone(&entry.function))
     }
@@ -192,7 +203,7 @@ impl Shared {
         generation: u64,
         function: Arc<Function>,
         read_at: Instant,
-        outage_until: Option<Instant>,
+        retry_at: Option<Instant>,
     ) {
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
         if self.generation.load(Ordering::Acquire) != generation {
@@ -211,7 +222,7 @@ impl Shared {
         let entry = Entry {
             function,
             read_at,
-            outage_until,
+            retry_at,
             refreshing: AtomicBool::new(false),
         };
         cached.insert(selector.clone(), Arc::new(entry));
