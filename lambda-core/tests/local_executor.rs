@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use lambda_core::conformance::cases::FakeSources;
 use lambda_core::conformance::executor::{ExecutorHarness, run};
-use lambda_core::model::RuntimeName;
+use lambda_core::model::{Retention, RuntimeName};
+use lambda_core::recorder::survey;
 use lambda_core::runtime::fake::FakeRuntime;
 use lambda_core::{ErrorKind, ExecuteRequest, NewFunction, Platform};
 
@@ -72,4 +73,37 @@ async fn a_runtime_that_cannot_create_is_an_error_and_recovers() {
         closed.kind(),
         ErrorKind::Closed | ErrorKind::StoreUnavailable
     ));
+}
+
+#[tokio::test]
+async fn records_are_kept_only_where_they_are_wanted() {
+    let root = tempfile::tempdir().unwrap();
+    for recording in [false, true] {
+        let platform = Platform::builder()
+            .data_dir(root.path())
+            .runtime(Arc::new(fake()))
+            .recording(recording)
+            .journal_bytes_max(1024 * 1024)
+            .retention(Retention::unlimited())
+            .build()
+            .await
+            .expect("a platform");
+        let function = NewFunction::python("f", "fake:echo")
+            .unwrap()
+            .handler("case.handler");
+        let function = platform.deploy(function).await.unwrap();
+        let request = ExecuteRequest::new(function.id);
+        assert!(platform.execute(request).await.unwrap().is_success());
+        let status = platform.recorder_status();
+        assert_eq!(status.is_some(), recording);
+        let found = platform.check(false).await;
+        let said = found.iter().filter(|found| found.subject == "records");
+        assert_eq!(said.count(), usize::from(recording));
+        if let Some(status) = status {
+            assert_eq!(status.journal_bytes_max, 1024 * 1024);
+            assert!(status.journal_bytes > 0);
+        }
+        platform.close().await;
+        assert!(survey(root.path()).unwrap().owners.is_empty());
+    }
 }

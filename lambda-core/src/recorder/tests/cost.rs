@@ -32,6 +32,22 @@ async fn of_a_record() {
     recorder.close(Duration::from_secs(10)).await;
 }
 
+/// How fast a backlog is read and handed on; the store does next to nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn of_a_backlog() {
+    let directory = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let store = super::FaultyStore::new(super::Mood::Down);
+    let recorder = super::start(directory.path(), &store);
+    super::record(&recorder, 200_000);
+    store.set(super::Mood::Well);
+    let began = Instant::now();
+    super::until("all is there", || super::pending(&recorder) == 0).await;
+    let (took, largest) = (began.elapsed(), store.largest_batch());
+    println!("200,000 records in {took:?}, in batches of at most {largest}");
+    recorder.close(Duration::from_secs(10)).await;
+}
+
 fn measure(recorder: &Recorder, stdout: &str, pause: Duration, calls: usize) {
     let mut times: Vec<_> = (0..calls)
         .map(|_| {

@@ -28,6 +28,7 @@ use crate::model::{
     FunctionId, FunctionName, InvocationEntry, InvocationOutput, InvocationRecord, Namespace,
     RequestId, RuntimeName,
 };
+use doubles::{FaultyStore, Mood};
 
 pub(super) fn entry() -> InvocationEntry {
     let mut record = InvocationRecord::started(
@@ -65,7 +66,7 @@ fn options(root: &Path) -> RecorderOptions {
     options
 }
 
-fn start(root: &Path, store: &Arc<doubles::FaultyStore>) -> Recorder {
+fn start(root: &Path, store: &Arc<FaultyStore>) -> Recorder {
     Recorder::start(options(root), Arc::clone(store) as _).unwrap()
 }
 
