@@ -5,8 +5,8 @@
 //!     cargo test --release -p lambda-store --test mysql_speed -- --ignored --nocapture
 //! ```
 //!
-//! Records of 1,000 functions whose popularity follows Zipf's law, over the last 30 days, in
-//! the order of their starts. With `LAMBDA_SPEED_DATABASE` the database is that one, and stays;
+//! Records of 1,000 functions whose popularity follows Zipf's law, over the last 30 days (or
+//! `LAMBDA_SPEED_SECONDS`), in the order of their starts. With `LAMBDA_SPEED_DATABASE` the database is that one, and stays;
 //! with `LAMBDA_SPEED_RECORDS=0` it is only read.
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
 #![allow(
@@ -32,7 +32,6 @@ use lambda_store::store::{AppendInvocations, ListInvocations, SummarizeInvocatio
 use lambda_store::{MySqlStore, Store};
 
 const FUNCTIONS: usize = 1_000;
-const DAYS: i64 = 30;
 const READS: usize = 101;
 
 /// xorshift64*: the same records in every run.
@@ -135,10 +134,9 @@ fn cpu_time() -> Duration {
 
 async fn write(store: &MySqlStore, records: usize, batch: usize, now: Timestamp) {
     let mut workload = Workload::new();
-    let begin = now
-        .checked_sub(SignedDuration::from_hours(24 * DAYS))
-        .unwrap();
-    let step_us = DAYS * 24 * 3_600_000_000 / records.max(1) as i64;
+    let seconds = number("LAMBDA_SPEED_SECONDS", 30 * 24 * 3_600) as i64;
+    let begin = now.checked_sub(SignedDuration::from_secs(seconds)).unwrap();
+    let step_us = seconds * 1_000_000 / records.max(1) as i64;
     let mut spent = Duration::ZERO;
     let mut window = (Instant::now(), 0);
     let cpu = cpu_time();

@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS package_upload (
     KEY package_upload_unfinished (finished, last_chunk_us)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC CHARACTER SET ascii COLLATE ascii_bin;
 
--- Pieces of at most 256 KiB, without gaps from 0 on.
+-- Pieces of at most 256 KiB, by ascending numbers.
 CREATE TABLE IF NOT EXISTS upload_chunk (
     upload_id BINARY(16) NOT NULL,
     seq       BIGINT     NOT NULL,

@@ -18,7 +18,7 @@ use sqlx::{MySql, MySqlConnection, MySqlPool};
 use super::error::{Attempt, is_taken};
 use super::rollup;
 use super::session::{Session, bounded};
-use super::statement::{InList, Insert};
+use super::statement::{InList, Insert, VALUE_BYTES};
 use crate::row::{bounded as bounded_number, id, normalised};
 
 static INSERT: LazyLock<Insert> = LazyLock::new(|| {
@@ -132,15 +132,23 @@ async fn insert_unknown<'a>(
     Ok(unknown)
 }
 
+/// The length of a record's row in a statement, or a little more.
 fn record_bytes(entry: &InvocationEntry) -> usize {
-    512 + entry.record.error_type.as_ref().map_or(0, String::len)
+    let record = &entry.record;
+    let texts = record.namespace.as_str().len()
+        + record.function_name.as_str().len()
+        + record.runtime.as_str().len()
+        + record.error_type.as_ref().map_or(0, String::len);
+    // Two ids, two words and nine numbers.
+    16 * VALUE_BYTES + 2 * 16 + 2 * 16 + 9 * 8 + texts
 }
 
 fn output_bytes(entry: &InvocationEntry) -> usize {
     let output = &entry.output;
-    256 + output.stdout.len()
+    let texts = output.stdout.len()
         + output.stderr.len()
-        + output.error_message.as_ref().map_or(0, String::len)
+        + output.error_message.as_ref().map_or(0, String::len);
+    6 * VALUE_BYTES + 16 + 64 + 8 + texts
 }
 
 type Bound<'q> = Query<'q, MySql, MySqlArguments>;

@@ -59,7 +59,7 @@ use session::retried;
 /// | `ssl-ca` | file with the certificates to trust besides the system's |
 /// | `ssl-cert`, `ssl-key` | files with this client's certificate and key |
 /// | `socket` | path of a Unix socket, in place of host and port |
-/// | `statement-cache-capacity` | prepared statements of each connection; 100 unless told |
+/// | `statement-cache-capacity` | prepared statements of each connection; 200 unless told, which is more than there are |
 ///
 /// Over a network use `VERIFY_IDENTITY`: with less, whoever sits in between can read everything,
 /// the password's proof included. `PREFERRED` is right for a server on this machine.

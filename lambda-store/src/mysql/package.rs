@@ -5,19 +5,30 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use lambda_core::model::{CodeRef, PackageDigest, RequestId};
 use lambda_core::store::refusal::{no_package, package_size};
-use lambda_core::store::{PACKAGE_GRACE, Package, PutPackage};
+use lambda_core::store::{PACKAGE_CHUNK_BYTES_MAX, PACKAGE_GRACE, Package, PutPackage};
 use lambda_core::{Error, ErrorKind};
 use sqlx::{MySqlConnection, MySqlPool};
 
 use super::error::{Attempt, Failure};
 use super::session::{Repeat, Session, bounded, retried};
+use super::statement::BYTES_MAX;
 use crate::row::{bounded as bounded_number, count, now};
 
 const PUT: &str = "package_put";
+
+/// The length of the pieces that are kept: what fits into one statement (see `statement`), and
+/// into one page of the database. 17 of them are as long as the pieces that come in. Whoever reads
+/// them takes any length.
+const PIECE_BYTES: usize = PACKAGE_CHUNK_BYTES_MAX.div_ceil(17);
+
+/// Pieces of one transaction, and of one answer.
+const PIECES: i64 = 17;
+
+const _: () = assert!(PIECE_BYTES < BYTES_MAX);
 
 /// See [`Store::package_put`](lambda_core::Store::package_put).
 pub(super) async fn put(pool: &MySqlPool, request: PutPackage) -> Attempt<()> {
@@ -56,7 +67,7 @@ async fn send(
     retried(Repeat::Anything, || start_upload(pool, upload)).await?;
     while let Some(chunk) = chunks.try_next().await? {
         retried(Repeat::Anything, || keep_chunk(pool, upload, seq, &chunk)).await?;
-        seq += 1;
+        seq += PIECES;
     }
     retried(Repeat::Anything, || {
         finish_upload(pool, upload, digest, size_bytes)
@@ -98,14 +109,16 @@ async fn keep_chunk(pool: &MySqlPool, upload: [u8; 16], seq: i64, chunk: &[u8]) 
         if !renew(&mut session, upload).await? {
             return Err(given_up().into());
         }
-        let insert = sqlx::query(
-            "INSERT INTO upload_chunk (upload_id, seq, bytes) VALUES (?, ?, ?) \
-             ON DUPLICATE KEY UPDATE bytes = VALUES(bytes)",
-        )
-        .bind(&upload[..])
-        .bind(seq)
-        .bind(chunk);
-        bounded(insert.execute(&mut *session)).await?;
+        for (seq, piece) in (seq..).zip(chunk.chunks(PIECE_BYTES)) {
+            let insert = sqlx::query(
+                "INSERT INTO upload_chunk (upload_id, seq, bytes) VALUES (?, ?, ?) \
+                 ON DUPLICATE KEY UPDATE bytes = VALUES(bytes)",
+            )
+            .bind(&upload[..])
+            .bind(seq)
+            .bind(piece);
+            bounded(insert.execute(&mut *session)).await?;
+        }
         Ok(())
     };
     let outcome = work.await;
@@ -194,23 +207,36 @@ pub(super) async fn get(pool: &MySqlPool, digest: PackageDigest) -> Attempt<Pack
     let row: Option<(i64, Vec<u8>)> = session.read(row)?;
     let (size_bytes, upload) = row.ok_or_else(|| no_package("package_get"))?;
     let pool = pool.clone();
-    // A connection for each piece: a slow reader keeps none.
+    // A connection for each answer: a slow reader keeps none.
     let chunks = stream::try_unfold((pool, upload, 0_i64), |(pool, upload, seq)| async move {
-        let chunk = retried(Repeat::Anything, || chunk(&pool, &upload, seq)).await;
-        let chunk = chunk.map_err(|failure| failure.into_error("package_get"))?;
-        Ok(chunk.map(|chunk| (Bytes::from(chunk), (pool, upload, seq + 1))))
+        let pieces = retried(Repeat::Anything, || pieces(&pool, &upload, seq)).await;
+        let pieces = pieces.map_err(|failure| failure.into_error("package_get"))?;
+        let Some((last, _)) = pieces.last() else {
+            return Ok(None);
+        };
+        let next = last.saturating_add(1);
+        let mut bytes = BytesMut::with_capacity(PACKAGE_CHUNK_BYTES_MAX);
+        pieces
+            .iter()
+            .for_each(|(_, piece)| bytes.extend_from_slice(piece));
+        Ok(Some((bytes.freeze(), (pool, upload, next))))
     });
     Ok(Package::checked(digest, count(size_bytes)?, chunks.boxed()))
 }
 
-async fn chunk(pool: &MySqlPool, upload: &[u8], seq: i64) -> Attempt<Option<Vec<u8>>> {
+/// The next pieces of an upload, by their numbers; at most as many bytes as a chunk has, unless
+/// one piece is longer.
+async fn pieces(pool: &MySqlPool, upload: &[u8], seq: i64) -> Attempt<Vec<(i64, Vec<u8>)>> {
     let mut session = Session::acquire(pool).await?;
-    let query =
-        sqlx::query_scalar("SELECT bytes FROM upload_chunk WHERE upload_id = ? AND seq = ?")
-            .bind(upload)
-            .bind(seq);
-    let chunk = bounded(query.fetch_optional(&mut *session)).await;
-    session.read(chunk)
+    let query = sqlx::query_as(
+        "SELECT seq, bytes FROM upload_chunk WHERE upload_id = ? AND seq >= ? \
+         ORDER BY seq LIMIT ?",
+    )
+    .bind(upload)
+    .bind(seq)
+    .bind(PIECES);
+    let pieces = bounded(query.fetch_all(&mut *session)).await;
+    session.read(pieces)
 }
 
 /// Marks a package as one that a version refers to, and checks that it is there.

@@ -12,7 +12,7 @@ use sqlx::query::Query;
 
 use super::error::Attempt;
 use super::session::bounded;
-use super::statement::{InList, Insert};
+use super::statement::{InList, Insert, VALUE_BYTES};
 use crate::row::{RollupRow, function_bytes};
 
 pub(super) const COLUMNS: &str = "bucket_s, start_us, function_id, runtime, function_name, latest_us, \
@@ -140,11 +140,18 @@ async fn write(
         .iter()
         .map(|rollup| (rollup.key.namespace.as_str(), RollupRow::of(rollup)))
         .collect();
-    for (sql, rows) in insert.cut(&rows, |(_, row)| 512 + row.tally.durations.len()) {
+    for (sql, rows) in insert.cut(&rows, row_bytes) {
         let query = rows.iter().fold(sqlx::query(sql), bind);
         bounded(query.execute(&mut *connection)).await?;
     }
     Ok(())
+}
+
+/// The length of a row in a statement, or a little more.
+fn row_bytes((namespace, row): &(&str, RollupRow)) -> usize {
+    let texts = namespace.len() + row.runtime.len() + row.function_name.len();
+    // Two ids, 18 numbers and the histogram.
+    24 * VALUE_BYTES + 2 * 16 + 18 * 8 + texts + row.tally.durations.len()
 }
 
 type Bound<'q> = Query<'q, MySql, MySqlArguments>;

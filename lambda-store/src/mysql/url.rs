@@ -23,6 +23,11 @@ const PARAMETERS: [&str; 10] = [
     "statement-cache-capacity",
 ];
 
+/// Prepared statements of a connection, unless the URL has another number: more than there are.
+/// Closing one has no answer, so that the next statement would wait for an acknowledgement; see
+/// `statement`.
+const STATEMENTS: usize = 200;
+
 /// What the driver would take, and what is not the user's to choose.
 const FIXED: [&str; 4] = ["charset", "collation", "timezone", "time-zone"];
 
@@ -79,6 +84,10 @@ impl Target {
             .timezone(None)
             // Statements are no news, and what they are bound to is not the log's business.
             .disable_statement_logging();
+        let options = match url.contains("statement-cache-capacity=") {
+            true => options,
+            false => options.statement_cache_capacity(STATEMENTS),
+        };
         Ok(Self { options, database })
     }
 
