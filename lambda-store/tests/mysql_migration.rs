@@ -181,9 +181,8 @@ async fn migrations_that_were_cut_off_are_done_again() {
         let expected = schema(&whole).await;
         let mut migrations: Vec<_> = std::fs::read_dir("migrations/mysql").unwrap().collect();
         migrations.sort_by_key(|entry| entry.as_ref().unwrap().file_name());
-        for at in 0..migrations.len() {
-            let entry = migrations[at].as_ref().unwrap();
-            let text = std::fs::read_to_string(entry.path()).unwrap();
+        for (at, entry) in migrations.iter().enumerate() {
+            let text = std::fs::read_to_string(entry.as_ref().unwrap().path()).unwrap();
             let text: String = text
                 .lines()
                 .filter(|line| !line.trim_start().starts_with("--"))
