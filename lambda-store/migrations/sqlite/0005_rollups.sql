@@ -1,37 +1,21 @@
 -- Figures over invocations, so that a summary never reads their records.
 CREATE TABLE rollup (
-    namespace       TEXT    NOT NULL,
+    namespace   TEXT    NOT NULL,
     -- 60, 3600 or 86400 seconds; 0 for the one bucket since the beginning, which starts at 0.
-    bucket_s        INTEGER NOT NULL,
-    start_us        INTEGER NOT NULL,
+    bucket_s    INTEGER NOT NULL,
+    start_us    INTEGER NOT NULL,
     -- 16 zero bytes for all functions.
-    function_id     BLOB    NOT NULL,
-    runtime         TEXT    NOT NULL,
-    -- Of the latest invocation, as `latest_us` (its start) and `latest_id`.
-    function_name   TEXT    NOT NULL,
-    latest_us       INTEGER NOT NULL,
-    latest_id       BLOB    NOT NULL,
-    success         INTEGER NOT NULL,
-    function_error  INTEGER NOT NULL,
-    timeout         INTEGER NOT NULL,
-    out_of_memory   INTEGER NOT NULL,
-    crashed         INTEGER NOT NULL,
-    cancelled       INTEGER NOT NULL,
-    cold            INTEGER NOT NULL,
-    prewarmed       INTEGER NOT NULL,
-    warm            INTEGER NOT NULL,
-    -- Sums, which may not fit into an integer.
-    queue_us        REAL    NOT NULL,
-    boot_us         REAL    NOT NULL,
-    init_us         REAL    NOT NULL,
-    run_us          REAL    NOT NULL,
-    total_us        REAL    NOT NULL,
-    max_memory_mib  INTEGER,
-    -- A histogram of the whole times, in an encoding of its own.
-    durations       BLOB    NOT NULL,
-    -- What a batch of records changes lies together: it is of one time.
+    function_id BLOB    NOT NULL,
+    runtime     TEXT    NOT NULL,
+    calls       INTEGER NOT NULL,
+    -- All counts, sums, the name and the histogram of durations, in an encoding of its own
+    -- (src/sqlite/figures.rs): a summary reads thousands of rows, and each column of each costs.
+    figures     BLOB    NOT NULL,
     PRIMARY KEY (namespace, bucket_s, start_us, function_id, runtime)
-) STRICT, WITHOUT ROWID;
+    -- Rows lie in the order in which they were made: those that a batch of records changes lie
+    -- together, because they are of one time. Found by number and not by their long key, reading
+    -- those of one function takes a third of the time.
+) STRICT;
 
 CREATE INDEX rollup_of_function ON rollup (namespace, function_id, bucket_s, start_us);
 

@@ -10,6 +10,7 @@
 mod config;
 mod function;
 mod invocation;
+#[allow(dead_code, reason = "some databases keep figures otherwise")]
 mod rollup;
 mod token;
 mod value;
@@ -17,6 +18,9 @@ mod value;
 pub(crate) use config::encode as encode_config;
 pub(crate) use function::{AliasRow, FunctionRow, HeadRow, cut_to_microsecond, format_word};
 pub(crate) use invocation::{EntryRow, InvocationRow, normalised};
+#[allow(unused_imports, reason = "some databases keep figures otherwise")]
 pub(crate) use rollup::RollupRow;
 pub(crate) use token::{TokenRow, scope_words};
-pub(crate) use value::{bounded, count, decode_error, encode_error, function_bytes, id, now};
+pub(crate) use value::{
+    all_functions, bounded, count, decode_error, encode_error, function_bytes, id, now,
+};

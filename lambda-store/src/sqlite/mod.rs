@@ -11,6 +11,7 @@ mod backfill;
 mod connect;
 mod error;
 mod expire;
+mod figures;
 mod function;
 mod list;
 mod migrate;

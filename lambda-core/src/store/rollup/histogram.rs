@@ -1,6 +1,5 @@
 //! How long invocations took, in buckets that are narrow in proportion.
 
-use std::cmp::Ordering;
 use std::fmt;
 
 /// Each power of two is cut into 2^5 buckets: a value is known to 1 part in 32, and the middle
@@ -43,30 +42,42 @@ impl Histogram {
     }
 
     /// Counts in what `other` has counted.
+    ///
+    /// Summaries do this for thousands of small ones into few large ones, whose buckets are soon
+    /// all there: so it works in place, and moves something only where a bucket is new.
     pub fn merge(&mut self, other: &Self) {
-        let mut merged = Vec::with_capacity(self.counts.len() + other.counts.len());
-        let (mut own, mut others) = (&self.counts[..], &other.counts[..]);
-        while let (Some((a, own_rest)), Some((b, others_rest))) =
-            (own.split_first(), others.split_first())
-        {
-            match a.0.cmp(&b.0) {
-                Ordering::Less => {
-                    merged.push(*a);
-                    own = own_rest;
-                }
-                Ordering::Greater => {
-                    merged.push(*b);
-                    others = others_rest;
-                }
-                Ordering::Equal => {
-                    merged.push((a.0, a.1.saturating_add(b.1)));
-                    (own, others) = (own_rest, others_rest);
-                }
+        let mut own = self.counts.iter_mut();
+        let mut new = 0;
+        let mut next = own.next();
+        for (bucket, count) in &other.counts {
+            while next.as_ref().is_some_and(|(own, _)| own < bucket) {
+                next = own.next();
+            }
+            match &mut next {
+                Some((own, sum)) if own == bucket => *sum = sum.saturating_add(*count),
+                _ => new += 1,
             }
         }
-        merged.extend_from_slice(own);
-        merged.extend_from_slice(others);
-        self.counts = merged;
+        if new > 0 {
+            self.insert_new(other, new);
+        }
+    }
+
+    /// Takes over the counts of those `new` buckets of `other` that are not here, from the end on.
+    fn insert_new(&mut self, other: &Self, new: usize) {
+        let mut own = self.counts.len();
+        let mut to = own + new;
+        self.counts.resize(to, (0, 0));
+        for (bucket, count) in other.counts.iter().rev() {
+            while own > 0 && self.counts[own - 1].0 > *bucket {
+                (own, to) = (own - 1, to - 1);
+                self.counts[to] = self.counts[own];
+            }
+            if own == 0 || self.counts[own - 1].0 != *bucket {
+                to -= 1;
+                self.counts[to] = (*bucket, *count);
+            }
+        }
     }
 
     /// The smallest duration that `percent` (1 to 100) of all do not exceed, in microseconds, to
@@ -110,7 +121,8 @@ impl Histogram {
         let Some((&ENCODING, mut rest)) = bytes.split_first() else {
             return Err(HistogramError);
         };
-        let mut counts = Vec::new();
+        // Mostly two bytes each.
+        let mut counts = Vec::with_capacity(rest.len() / 2);
         let mut last: Option<u16> = None;
         while !rest.is_empty() {
             let distance = take_number(&mut rest)?;

@@ -62,6 +62,27 @@ impl Plan {
         plan
     }
 
+    /// The buckets that figures per function are made of, for the same `request` and the same time.
+    ///
+    /// Those of a series are all of one length, and many; for a sum, fewer and longer ones do.
+    #[must_use]
+    pub fn function_spans(&self, request: &SummarizeInvocations) -> Vec<Span> {
+        let since = match request.bucket {
+            Some(Bucket::Minute) => request.minutes_since,
+            Some(Bucket::Hour) => request.hours_since,
+            Some(Bucket::Day) | None => None,
+        };
+        let from = request.from;
+        // Where short buckets are missing, the sums are those of the series all the same.
+        let complete = since.is_none_or(|since| from.is_some_and(|from| from >= since));
+        if request.bucket.is_none() || !complete {
+            return self.spans.clone();
+        }
+        let mut sum = SummarizeInvocations::all(request.namespace.clone());
+        (sum.from, sum.to) = (self.from, self.to);
+        Self::of(&sum).spans
+    }
+
     fn push(&mut self, bucket: Bucket, from_us: i64, to_us: i64) {
         if from_us < to_us {
             self.spans.push(Span {
@@ -196,6 +217,26 @@ mod tests {
         assert_eq!(spans(&Plan::of(&request)), [(3_600, HOUR, 3 * HOUR)]);
         request.from = None;
         assert_eq!(spans(&Plan::of(&request)), [(3_600, i64::MIN, 3 * HOUR)]);
+    }
+
+    #[test]
+    fn sums_beside_a_series_need_fewer_buckets() {
+        let mut request = request(Some(2 * HOUR), Some(3 * DAY));
+        request.bucket = Some(Bucket::Hour);
+        let plan = Plan::of(&request);
+        let spans_of = |request: &SummarizeInvocations| {
+            let spans = plan.function_spans(request);
+            let spans = spans.iter();
+            spans
+                .map(|s| (s.bucket_s, s.from_us, s.to_us))
+                .collect::<Vec<_>>()
+        };
+        let longer = [(3_600, 2 * HOUR, DAY), (86_400, DAY, 3 * DAY)];
+        assert_eq!(spans_of(&request), longer);
+        request.hours_since = at(2 * HOUR);
+        assert_eq!(spans_of(&request), longer);
+        request.hours_since = at(3 * HOUR);
+        assert_eq!(spans_of(&request), spans(&plan), "some hours are missing");
     }
 
     proptest! {
