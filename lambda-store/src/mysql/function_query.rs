@@ -68,13 +68,14 @@ pub(super) const BY_VERSION: [&str; 2] = by_name_and_id!(
     "`function` f JOIN function_version v ON v.function_id = f.id AND v.version = ?"
 );
 
-/// Parameters: the namespace, the id before which to start, how many.
+/// Parameters: the namespace, the id before which to start, how many. The order of the joins is
+/// given: with few aliases the optimizer would read them all, and go on doing so with many.
 pub(super) const PAGE: &str = function_query!(
     "f",
     "(SELECT * FROM `function` FORCE INDEX (function_newest) \
      WHERE namespace = ? AND id < ? ORDER BY id DESC LIMIT ?) f \
-     JOIN alias a ON a.function_id = f.id AND a.name = 'current' \
-     JOIN function_version v ON v.function_id = f.id AND v.version = a.version",
+     STRAIGHT_JOIN alias a ON a.function_id = f.id AND a.name = 'current' \
+     STRAIGHT_JOIN function_version v ON v.function_id = f.id AND v.version = a.version",
     "ORDER BY f.id DESC, c.seq"
 );
 
@@ -82,7 +83,7 @@ pub(super) const PAGE: &str = function_query!(
 pub(super) const VERSIONS: &str = function_query!(
     "v",
     "(SELECT * FROM function_version WHERE function_id = ? AND version < ? \
-     ORDER BY version DESC LIMIT ?) v JOIN `function` f ON f.id = v.function_id",
+     ORDER BY version DESC LIMIT ?) v STRAIGHT_JOIN `function` f ON f.id = v.function_id",
     "WHERE f.namespace = ? ORDER BY v.version DESC, c.seq"
 );
 

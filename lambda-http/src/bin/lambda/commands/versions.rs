@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::function_path;
 use crate::cli::{Cli, VersionsArgs};
@@ -39,7 +38,7 @@ pub(crate) async fn run(cli: &Cli, args: &VersionsArgs) -> Result<ExitCode> {
     let aliases: Vec<Alias> = client.get(&format!("{path}/aliases")).await?.parse()?;
     let rows: Vec<_> = all
         .iter()
-        .filter_map(|item: &Box<RawValue>| serde_json::from_str(item.get()).ok())
+        .filter_map(|item| serde_json::from_str(item.get()).ok())
         .map(|version| row(version, &aliases))
         .collect();
     let header = [
