@@ -14,7 +14,9 @@ use lambda_benches::statistics::{Round, Series};
 use lambda_benches::store::{History, Questions};
 use lambda_benches::{Error, Result};
 use lambda_store::Store;
-use lambda_store::model::{FunctionConfig, FunctionName, Language, Namespace, Retention};
+use lambda_store::model::{
+    CodeFormat, FunctionConfig, FunctionName, Language, Namespace, Retention,
+};
 use lambda_store::store::{AppendInvocations, CreateFunction, ListFunctions, PutPackage};
 
 /// Measure a store
@@ -144,11 +146,7 @@ async fn list_functions(store: &Arc<dyn Store>, count: u32) -> Result<Table> {
     eprintln!("creating {count} functions");
     let namespace = Namespace::new("listed")?;
     let put = PutPackage::new(bytes::Bytes::from_static(b"print('x')"));
-    let code = lambda_store::model::CodeRef {
-        digest: put.digest,
-        format: lambda_store::model::CodeFormat::Inline,
-        size_bytes: put.size_bytes,
-    };
+    let code = put.code_ref(CodeFormat::Inline);
     store.package_put(put).await?;
     let begin = Instant::now();
     let mut creating = tokio::task::JoinSet::new();

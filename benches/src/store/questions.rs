@@ -6,8 +6,8 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 use lambda_store::Store;
 use lambda_store::model::{
-    Bucket, CodeFormat, CodeRef, FunctionConfig, FunctionId, FunctionName, FunctionRef,
-    FunctionSelector, Language, Namespace, Retention, Status,
+    Bucket, CodeFormat, FunctionConfig, FunctionId, FunctionName, FunctionRef, FunctionSelector,
+    Language, Namespace, Retention, Status,
 };
 use lambda_store::store::{
     CreateFunction, FunctionCache, ListInvocations, PutPackage, SummarizeInvocations,
@@ -171,11 +171,7 @@ impl Questions {
 async fn selector(store: &dyn Store) -> Result<FunctionSelector> {
     let name = FunctionName::new(format!("read-{}", FunctionId::new()))?;
     let put = PutPackage::new(bytes::Bytes::from_static(b"print('x')"));
-    let code = CodeRef {
-        digest: put.digest,
-        format: CodeFormat::Inline,
-        size_bytes: put.size_bytes,
-    };
+    let code = put.code_ref(CodeFormat::Inline);
     store.package_put(put).await?;
     store
         .function_create(CreateFunction::new(

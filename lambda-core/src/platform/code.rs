@@ -76,11 +76,7 @@ impl Platform {
                 .await?
             }
         };
-        let code = CodeRef {
-            digest: request.digest,
-            format,
-            size_bytes: request.size_bytes,
-        };
+        let code = request.code_ref(format);
         self.inner.store.package_put(request).await?;
         Ok(code)
     }

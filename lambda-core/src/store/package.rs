@@ -8,7 +8,7 @@ use futures_util::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
-use crate::model::PackageDigest;
+use crate::model::{CodeFormat, CodeRef, PackageDigest};
 
 /// The largest piece of a package that a store keeps, in bytes: a row of that size suits every
 /// database, and so does a buffer.
@@ -46,6 +46,16 @@ impl PutPackage {
             digest,
             size_bytes,
             chunks,
+        }
+    }
+
+    /// What a version refers to this package by.
+    #[must_use]
+    pub fn code_ref(&self, format: CodeFormat) -> CodeRef {
+        CodeRef {
+            digest: self.digest,
+            format,
+            size_bytes: self.size_bytes,
         }
     }
 

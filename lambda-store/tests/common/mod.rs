@@ -61,11 +61,7 @@ pub(crate) async fn package(store: &dyn Store, code: CodeRef) -> Result<Bytes> {
 
 pub(crate) async fn put(store: &dyn Store, text: &str) -> CodeRef {
     let request = PutPackage::new(text.to_owned().into());
-    let code = CodeRef {
-        digest: request.digest,
-        format: CodeFormat::Inline,
-        size_bytes: text.len() as u64,
-    };
+    let code = request.code_ref(CodeFormat::Inline);
     store.package_put(request).await.unwrap();
     code
 }

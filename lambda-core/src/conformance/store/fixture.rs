@@ -37,11 +37,7 @@ pub(super) fn expect_kind<T: Debug>(result: Result<T>, kind: ErrorKind, what: &s
 /// Puts a package and returns the reference to it.
 pub(super) async fn put(store: &dyn Store, bytes: impl Into<Bytes>) -> CodeRef {
     let request = PutPackage::new(bytes.into());
-    let code = CodeRef {
-        digest: request.digest,
-        format: CodeFormat::Inline,
-        size_bytes: request.size_bytes,
-    };
+    let code = request.code_ref(CodeFormat::Inline);
     store.package_put(request).await.expect("package_put");
     code
 }
