@@ -3,13 +3,11 @@
 use lambda_core::model::Function;
 use lambda_core::model::RevisionId;
 use lambda_core::model::limits::ALIASES_MAX;
-use lambda_core::store::refusal::{
-    current_stays, no_alias, no_version, revision_changed, too_many_aliases,
-};
+use lambda_core::store::refusal::{current_stays, no_alias, no_version, too_many_aliases};
 use lambda_core::store::{DeleteAlias, SetAlias};
 use sqlx::{MySqlConnection, MySqlPool};
 
-use super::error::Attempt;
+use super::error::{Attempt, Failure};
 use super::function::lock_head;
 use super::function_query::{at_alias, get_in};
 use super::session::{Session, bounded};
@@ -25,12 +23,8 @@ async fn set_in(connection: &mut MySqlConnection, request: &SetAlias) -> Attempt
     const OPERATION: &str = "alias_set";
     let id = request.id;
     let head = lock_head(connection, OPERATION, &request.namespace, id).await?;
-    let revision = head.revision()?;
-    if request
-        .expected
-        .is_some_and(|expected| expected != revision)
-    {
-        return Err(revision_changed(OPERATION).into());
+    if let Some(expected) = request.expected {
+        head.expect_revision::<Failure>(OPERATION, expected)?;
     }
     let version: Option<i64> = bounded(
         sqlx::query_scalar("SELECT 1 FROM function_version WHERE function_id = ? AND version = ?")

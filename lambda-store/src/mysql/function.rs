@@ -3,7 +3,7 @@
 
 use lambda_core::Error;
 use lambda_core::model::{CodeRef, Function, FunctionId, Namespace};
-use lambda_core::store::refusal::{name_taken, no_function, revision_changed};
+use lambda_core::store::refusal::{name_taken, no_function};
 use lambda_core::store::{CreateFunction, UpdateFunction};
 use sqlx::{MySqlConnection, MySqlPool};
 
@@ -65,9 +65,7 @@ async fn update_in(
 ) -> Attempt<Function> {
     const OPERATION: &str = "function_update";
     let head = lock_head(connection, OPERATION, &request.namespace, request.id).await?;
-    if head.revision()? != request.expected {
-        return Err(revision_changed(OPERATION).into());
-    }
+    head.expect_revision::<Failure>(OPERATION, request.expected)?;
     let mut function = Function::first_version(
         request.namespace.clone(),
         request.id,

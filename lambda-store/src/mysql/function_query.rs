@@ -10,24 +10,7 @@ use sqlx::{MySqlConnection, MySqlPool};
 
 use super::error::Attempt;
 use super::session::{Session, bounded};
-use crate::row::{AliasRow, FunctionRow};
-
-/// A query that gives one row for each code package, in order, and at least one for each
-/// version: `$revision` is the table whose revision it is, `$from` gives the tables `f` and `v`.
-macro_rules! function_query {
-    ($revision:literal, $from:literal, $rest:literal) => {
-        concat!(
-            "SELECT f.id, f.name, f.created_at_us, v.version, ",
-            $revision,
-            ".revision, v.created_at_us AS updated_at_us, v.config, c.sha256, c.format, \
-             p.size_bytes FROM ",
-            $from,
-            " LEFT JOIN version_package c ON c.function_id = f.id AND c.version = v.version \
-             LEFT JOIN package p ON p.sha256 = c.sha256 ",
-            $rest
-        )
-    };
-}
+use crate::row::{AliasRow, FunctionRow, function_query};
 
 /// The queries by name and by id: parameters are the namespace, the name or id, and what picks
 /// the version.

@@ -3,13 +3,34 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use lambda_core::Error;
 use lambda_core::model::{
     Alias, CodeFormat, CodeRef, Function, FunctionConfig, FunctionId, Namespace, PackageDigest,
     RevisionId,
 };
+use lambda_core::store::refusal;
 
 use super::config;
 use super::value::{count, decode_error, id, parsed, timestamp};
+
+/// A query of [`FunctionRow`]s, the same in every database but for where functions and versions
+/// come from: `$from` gives the tables `f` and `v`, `$revision` is the one whose revision is
+/// shown, and `$rest` is what follows.
+macro_rules! function_query {
+    ($revision:literal, $from:expr, $rest:expr) => {
+        concat!(
+            "SELECT f.id, f.name, f.created_at_us, v.version, ",
+            $revision,
+            ".revision, v.created_at_us AS updated_at_us, v.config, c.sha256, c.format, \
+             p.size_bytes FROM ",
+            $from,
+            " LEFT JOIN version_package c ON c.function_id = f.id AND c.version = v.version \
+             LEFT JOIN package p ON p.sha256 = c.sha256 ",
+            $rest
+        )
+    };
+}
+pub(crate) use function_query;
 
 /// A version of a function with one of its packages. A version of several packages is several
 /// rows, in the order of the packages; one without any is one row.
@@ -98,9 +119,19 @@ pub(crate) struct HeadRow {
 }
 
 impl HeadRow {
-    /// The function's revision.
-    pub(crate) fn revision(&self) -> sqlx::Result<RevisionId> {
-        Ok(RevisionId::from_bytes(id(&self.revision)?))
+    /// Refuses a change that was made from another revision than the function's own.
+    pub(crate) fn expect_revision<E>(
+        &self,
+        operation: &'static str,
+        expected: RevisionId,
+    ) -> Result<(), E>
+    where
+        E: From<sqlx::Error> + From<Error>,
+    {
+        if RevisionId::from_bytes(id(&self.revision)?) == expected {
+            return Ok(());
+        }
+        Err(refusal::revision_changed(operation).into())
     }
 
     /// The number of the next version.

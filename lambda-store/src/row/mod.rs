@@ -15,7 +15,9 @@ mod token;
 mod value;
 
 pub(crate) use config::encode as encode_config;
-pub(crate) use function::{AliasRow, FunctionRow, HeadRow, cut_to_microsecond, format_word};
+pub(crate) use function::{
+    AliasRow, FunctionRow, HeadRow, cut_to_microsecond, format_word, function_query,
+};
 pub(crate) use invocation::{EntryRow, InvocationRow, normalised};
 pub(crate) use rollup::RollupRow;
 pub(crate) use token::{TokenRow, scope_words};

@@ -7,7 +7,7 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use super::begin_write;
 use super::error::{Attempt, Failure};
-use super::function::{expect_revision, head};
+use super::function::head;
 use super::select;
 
 /// See [`Store::alias_set`](lambda_core::Store::alias_set).
@@ -17,7 +17,7 @@ pub(super) async fn set(writer: &SqlitePool, request: SetAlias) -> Attempt<Funct
     let mut transaction = begin_write(writer).await?;
     let head = head(&mut transaction, OPERATION, &request.namespace, request.id).await?;
     if let Some(expected) = request.expected {
-        expect_revision(&head, OPERATION, expected)?;
+        head.expect_revision::<Failure>(OPERATION, expected)?;
     }
     sqlx::query(
         "INSERT INTO alias (function_id, name, version) VALUES (?1, ?2, ?3) \

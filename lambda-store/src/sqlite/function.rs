@@ -1,7 +1,7 @@
 //! Changing functions.
 
 use lambda_core::Error;
-use lambda_core::model::{CodeRef, Function, FunctionId, Namespace, RevisionId};
+use lambda_core::model::{CodeRef, Function, FunctionId, Namespace};
 use lambda_core::store::{CreateFunction, UpdateFunction, refusal};
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
 
@@ -48,7 +48,7 @@ pub(super) async fn update(writer: &SqlitePool, request: UpdateFunction) -> Atte
     const OPERATION: &str = "function_update";
     let mut transaction = begin_write(writer).await?;
     let head = head(&mut transaction, OPERATION, &request.namespace, request.id).await?;
-    expect_revision(&head, OPERATION, request.expected)?;
+    head.expect_revision::<Failure>(OPERATION, request.expected)?;
     let mut function = Function::first_version(
         request.namespace,
         request.id,
@@ -121,17 +121,6 @@ pub(super) async fn head(
     .fetch_optional(connection)
     .await?;
     Ok(head.ok_or_else(|| refusal::no_function(operation))?)
-}
-
-pub(super) fn expect_revision(
-    head: &HeadRow,
-    operation: &'static str,
-    expected: RevisionId,
-) -> Attempt<()> {
-    if head.revision()? == expected {
-        return Ok(());
-    }
-    Err(refusal::revision_changed(operation).into())
 }
 
 /// Adds the rows of a version, and checks that its packages are there.

@@ -7,24 +7,7 @@ use lambda_core::store::{FunctionCursor, ListFunctions, ListVersions, VersionCur
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::error::Attempt;
-use crate::row::{AliasRow, FunctionRow};
-
-/// A query of [`FunctionRow`]s: `$from` are the tables `f` and `v`, and `$revision` is the
-/// revision to show.
-macro_rules! function_query {
-    ($revision:literal, $from:expr, $rest:expr) => {
-        concat!(
-            "SELECT f.id, f.name, f.created_at_us, v.version, ",
-            $revision,
-            ".revision, v.created_at_us AS updated_at_us, v.config, c.sha256, c.format, \
-             p.size_bytes FROM ",
-            $from,
-            " LEFT JOIN version_package c ON c.function_id = f.id AND c.version = v.version \
-             LEFT JOIN package p ON p.sha256 = c.sha256 ",
-            $rest
-        )
-    };
-}
+use crate::row::{AliasRow, FunctionRow, function_query};
 
 /// The version of `f` that an alias points at.
 macro_rules! by_alias {
