@@ -11,6 +11,9 @@
 //! Run with `--nocapture` to see the counts.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../common/mysql.rs"]
+#[allow(dead_code, reason = "each test program uses some of it")]
+mod databases;
 mod disk_full;
 mod killed;
 mod outage;

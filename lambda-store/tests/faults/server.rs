@@ -1,4 +1,4 @@
-//! The databases that the tests use, and a MariaDB that can be killed.
+//! A MariaDB that can be killed.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
@@ -10,60 +10,6 @@ use sqlx::{Connection as _, MySqlConnection};
 use tempfile::TempDir;
 
 use crate::support::is_required;
-
-/// A database of one test's own, by its URL.
-pub(crate) struct Database {
-    pub(crate) name: &'static str,
-    pub(crate) url: String,
-    /// SQLite's file is in it.
-    _directory: Option<TempDir>,
-    /// The server, and the database on it.
-    server: Option<(String, String)>,
-}
-
-impl Database {
-    pub(crate) fn sqlite() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        Self {
-            name: "sqlite",
-            url: format!("sqlite://{}/lambda.db", directory.path().display()),
-            _directory: Some(directory),
-            server: None,
-        }
-    }
-
-    /// On the server that the environment names; none where it names none.
-    pub(crate) fn on_server(name: &'static str) -> Option<Self> {
-        let variable = format!("LAMBDA_TEST_{}_URL", name.to_uppercase());
-        let Ok(server) = std::env::var(&variable) else {
-            assert!(
-                !is_required(name),
-                "{name} is required, and {variable} is not set"
-            );
-            eprintln!("SKIPPED {name}: {variable} is not set; scripts/databases.sh run sets it");
-            return None;
-        };
-        let database = format!("faults_{}", lambda_store::model::RequestId::new()).replace('-', "");
-        Some(Self {
-            name,
-            url: format!("{server}{database}"),
-            _directory: None,
-            server: Some((server, database)),
-        })
-    }
-
-    /// Removes it.
-    pub(crate) async fn drop(self) {
-        if let Some((server, database)) = self.server {
-            let mut connection = MySqlConnection::connect(&server).await.unwrap();
-            let drop = format!("DROP DATABASE {database}");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(drop))
-                .execute(&mut connection)
-                .await
-                .unwrap();
-        }
-    }
-}
 
 /// A MariaDB of the test's own. It asks for no password and listens on loopback only.
 pub(crate) struct Server {

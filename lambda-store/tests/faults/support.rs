@@ -102,6 +102,28 @@ pub(crate) struct Kept {
     pub(crate) doubled: usize,
 }
 
+impl Kept {
+    /// Everything is there, once.
+    pub(crate) fn all(records: usize) -> Self {
+        Self {
+            records,
+            lost: 0,
+            doubled: 0,
+        }
+    }
+}
+
+impl std::fmt::Display for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            records,
+            lost,
+            doubled,
+        } = self;
+        write!(f, "{records} records there, {lost} lost, {doubled} doubled")
+    }
+}
+
 pub(crate) async fn count(store: &dyn Store, answered: &HashSet<RequestId>) -> Kept {
     let mut found = HashSet::new();
     let mut doubled = 0;
