@@ -194,8 +194,8 @@ impl Shared {
             let written = driver.output();
             let message = outcome.error.as_ref().map(|error| error.message.as_str());
             let output = InvocationOutput::new(
-                &written.end(LogStream::Stdout),
-                &written.end(LogStream::Stderr),
+                written.end(LogStream::Stdout),
+                written.end(LogStream::Stderr),
                 message,
             );
             // Before the caller hears of it: what was answered is never lost.

@@ -315,10 +315,14 @@ pub struct InvocationOutput {
 impl InvocationOutput {
     /// What of `stdout` and `stderr` is kept: their ends.
     #[must_use]
-    pub fn new(stdout: &str, stderr: &str, error_message: Option<&str>) -> Self {
+    pub fn new(
+        stdout: impl Into<String>,
+        stderr: impl Into<String>,
+        error_message: Option<&str>,
+    ) -> Self {
         Self {
-            stdout: end_of(stdout).to_owned(),
-            stderr: end_of(stderr).to_owned(),
+            stdout: end_of(stdout.into()),
+            stderr: end_of(stderr.into()),
             error_message: error_message.map(|message| start_of(message).to_owned()),
         }
     }
@@ -330,9 +334,10 @@ impl InvocationOutput {
     }
 }
 
-fn end_of(text: &str) -> &str {
+fn end_of(mut text: String) -> String {
     let cut = text.len().saturating_sub(OUTPUT_KEPT_BYTES_MAX);
-    &text[text.ceil_char_boundary(cut)..]
+    text.drain(..text.ceil_char_boundary(cut));
+    text
 }
 
 fn start_of(text: &str) -> &str {
