@@ -1,7 +1,7 @@
 //! Counts and durations of invocations, out of the figures that are kept of them.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use lambda_core::model::{FunctionId, InvocationSummary};
@@ -101,28 +101,20 @@ impl Reading<'_> {
             return self.all(spans).await;
         }
         let (first, rest) = candidates.split_at(wanted);
-        let ids: Vec<_> = first.iter().map(|(id, _)| Some(*id)).collect();
-        let mut rollups = self.of_functions(spans, &ids).await?;
-        let mut calls: HashMap<_, _> = first.iter().map(|(id, _)| (*id, 0_u64)).collect();
-        for rollup in &rollups {
-            if let Some(sum) = rollup.key.function.and_then(|id| calls.get_mut(&id)) {
-                *sum = sum.saturating_add(rollup.tally.calls());
-            }
+        let mut fetched: HashSet<_> = first.iter().map(|(id, _)| *id).collect();
+        let mut rollups = self.of_functions(spans, &ids(first)).await?;
+        let least = least_calls(&fetched, &rollups);
+        // Some of the others may have had more in this range: these.
+        let others = &rest[..rest.partition_point(|(_, bound)| *bound >= least)];
+        if others.len() <= wanted {
+            rollups.extend(self.of_functions(spans, &ids(others)).await?);
+            return Ok(rollups);
         }
-        let least = calls.values().copied().min().unwrap_or(0);
-        if rest.first().is_some_and(|(_, bound)| *bound >= least) {
-            // Some of the others may have had more in this range.
-            let all: Vec<_> = self.calls(spans).await?.into_iter().collect();
-            let mut others = all;
-            others.sort_unstable_by_key(|(id, calls)| (Reverse(*calls), *id));
-            others.truncate(wanted);
-            let ids: Vec<_> = others
-                .iter()
-                .filter(|(id, _)| !calls.contains_key(id))
-                .map(|(id, _)| Some(*id))
-                .collect();
-            rollups.extend(self.of_functions(spans, &ids).await?);
-        }
+        let mut leaders: Vec<_> = self.calls(spans).await?.into_iter().collect();
+        leaders.sort_unstable_by_key(|(id, calls)| (Reverse(*calls), *id));
+        leaders.truncate(wanted);
+        leaders.retain(|(id, _)| fetched.insert(*id));
+        rollups.extend(self.of_functions(spans, &ids(&leaders)).await?);
         Ok(rollups)
     }
 
@@ -192,6 +184,21 @@ impl Reading<'_> {
         }
         Ok(())
     }
+}
+
+fn ids(functions: &[(FunctionId, u64)]) -> Vec<Option<FunctionId>> {
+    functions.iter().map(|(id, _)| Some(*id)).collect()
+}
+
+/// How many calls that of `functions` has which has the fewest.
+fn least_calls(functions: &HashSet<FunctionId>, rollups: &[Rollup]) -> u64 {
+    let mut calls: HashMap<_, _> = functions.iter().map(|id| (*id, 0_u64)).collect();
+    for rollup in rollups {
+        if let Some(sum) = rollup.key.function.and_then(|id| calls.get_mut(&id)) {
+            *sum = sum.saturating_add(rollup.tally.calls());
+        }
+    }
+    calls.into_values().min().unwrap_or(0)
 }
 
 /// Ids as an array of hexadecimal numbers.
