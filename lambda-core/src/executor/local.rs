@@ -20,9 +20,9 @@ use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
 use crate::model::{
     Function, FunctionId, FunctionSelector, InvocationRecord, OwnerId, Payload, RuntimeName,
 };
-use crate::pool::{Pool, PoolOptions};
+use crate::pool::{FailingRuntime, Pool, PoolOptions};
 use crate::recorder::Recorder;
-use crate::runtime::Runtime;
+use crate::runtime::{Finding, Runtime, Severity};
 use crate::store::Store;
 
 /// How long removing the last sandboxes may take once all invocations have ended.
@@ -96,7 +96,7 @@ impl LocalExecutor {
             owner: parts.owner,
             functions: Functions::new(Arc::clone(&parts.store)),
             code: Code::new(parts.store, parts.code_directory),
-            pool: Pool::new(parts.pool, runtimes.clone()),
+            pool: Pool::new(parts.pool, runtimes.clone(), parts.owner),
             runtimes,
             recorder: parts.recorder,
             tasks: TaskTracker::new(),
@@ -151,6 +151,28 @@ impl Executor for LocalExecutor {
     fn function_changed(&self, function: FunctionId, current: Option<u32>) {
         self.0.functions.changed();
         self.0.pool.function_changed(function, current);
+    }
+
+    fn check(&self) -> Vec<Finding> {
+        let failing = self.0.pool.stats().failing;
+        let finding = |failing: FailingRuntime| {
+            let what = if failing.is_open {
+                "Callers are refused"
+            } else {
+                "Callers wait"
+            };
+            Finding::bad(
+                Severity::Warning,
+                format!("{} sandboxes", failing.runtime),
+                format!(
+                    "The last {} attempts to create one failed. {what} until the next, in {:.1} s.",
+                    failing.failures,
+                    failing.retry_after.as_secs_f64()
+                ),
+                "The platform's log says why each failed.",
+            )
+        };
+        failing.into_iter().map(finding).collect()
     }
 
     async fn close(&self, deadline: Duration) {

@@ -22,6 +22,7 @@ use crate::model::{
     FunctionId, FunctionRef, Namespace, Outcome, Payload, Qualifier, RequestId, RuntimeName,
 };
 use crate::output::{LogReader, OutputCapture};
+use crate::runtime::Finding;
 
 pub use local::{LocalExecutor, LocalExecutorParts};
 
@@ -41,6 +42,11 @@ pub trait Executor: fmt::Debug + Send + Sync + 'static {
     /// Tells that a function has a new current version, or is gone (none): what was kept
     /// ready of others is let go, and the next request sees the change.
     fn function_changed(&self, function: FunctionId, current: Option<u32>);
+
+    /// What is amiss with the executor itself, besides its runtimes and its store.
+    fn check(&self) -> Vec<Finding> {
+        Vec::new()
+    }
 
     /// Stops taking requests, waits for the running ones until `deadline` has passed, kills
     /// the rest, and removes every sandbox.

@@ -67,7 +67,7 @@ impl Run {
             version: self.function.version,
             runtime: self.runtime.clone(),
         };
-        let lease = match pool.take_idle(&key) {
+        let lease = match pool.take_idle(&key).await {
             Some(lease) => lease,
             None => {
                 let mut create = CreateSandbox::for_function(owner, &self.function);
@@ -91,7 +91,7 @@ impl Run {
 
     async fn in_sandbox(
         &self,
-        lease: Lease,
+        mut lease: Lease,
         to_send: Option<Option<(CodeFormat, Bytes)>>,
         driver: &InvocationDriver,
     ) -> Outcome {
@@ -112,7 +112,9 @@ impl Run {
             let init = sandbox.initialize(request, output);
             let answer = self.until(deadline, driver, init).await;
             timings.init = begin.elapsed();
-            if !matches!(answer, Reply::Sandbox(Ok(SandboxReply::Ready))) {
+            if matches!(answer, Reply::Sandbox(Ok(SandboxReply::Ready))) {
+                lease.initialized(timings.init);
+            } else {
                 reply = Some(answer);
             }
         }

@@ -154,6 +154,7 @@ impl Platform {
         for runtime in &self.inner.runtimes {
             findings.extend(runtime.check(thorough).await);
         }
+        findings.extend(self.inner.executor.check());
         findings
     }
 

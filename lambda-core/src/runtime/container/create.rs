@@ -145,6 +145,8 @@ impl Boot {
             container_id: OnceLock::new(),
             vitals: OnceLock::new(),
             start_tried: AtomicBool::new(false),
+            is_frozen: AtomicBool::new(false),
+            is_paused: AtomicBool::new(false),
             handle: Handle::current(),
             stage: watch::Sender::new(Stage::Alive),
         }))
