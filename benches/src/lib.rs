@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `benches/warm.rs` | criterion: a warm call through `Platform`, beside a bare socket |
 //! | `src/bin/end_to_end.rs` | everything side by side, in interleaved rounds, with ratios |
+//! | `src/bin/starts.rs` | the first call of new functions, prewarmed or not |
+//! | `src/bin/replay.rs` | nothing real: eviction policies on a trace of days |
 //! | `baseline/` | the bare prototype that everything is compared with |
 //!
 //! docs/BENCHMARKS.md says how to run them and what they have shown.
@@ -15,6 +17,7 @@ pub mod load;
 pub mod process;
 pub mod report;
 pub mod statistics;
+pub mod trace;
 
 /// Why a benchmark cannot go on.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

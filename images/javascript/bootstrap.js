@@ -3,7 +3,8 @@
 //
 // The protocol is described in lambda-core/src/protocol/PROTOCOL.md. This file holds the
 // connection, the context object and the loop of handler functions; its neighbours load code
-// (loader.js), shape failures (errors.js) and run scripts (script.js, spare.js).
+// (loader.js), shape failures (errors.js), run scripts (script.js, spare.js) and tidy up between
+// invocations (tidy.js).
 
 const fs = require('fs');
 const net = require('net');
@@ -176,7 +177,8 @@ class LambdaContext {
 
 // Calls a handler, one invocation after the other.
 class Invoker {
-  constructor(connection, config, handler) {
+  constructor(connection, config, handler, tidier) {
+    this._tidier = tidier;
     this._connection = connection;
     this._config = config;
     this._handler = handler;
@@ -288,6 +290,7 @@ class Invoker {
     this.current = null;
     this._connection.keepAlive(true);
     this._connection.post(`invocation/${invocation.id}/${verdict}`, body, bodyBytes, GET_NEXT);
+    this._tidier.tidy();
   }
 
   _setTraceId(traceId) {
@@ -331,6 +334,7 @@ function preload(connection) {
   const steps = [
     () => require('./loader.js'),
     () => require('./errors.js'),
+    () => require('./tidy.js'),
     () => require('zlib'),
     // The loader of ES modules starts with its first use.
     () => import('data:text/javascript,').catch(() => {}),
@@ -355,10 +359,12 @@ async function initialise(connection, headers, body, state) {
     if (config.handler === null) {
       const { Runner } = require('./script.js');
       const file = loader.findScript(taskRoot);
-      new Runner(connection, file, state.mayKillAll).start(GET_NEXT);
+      new Runner(connection, file, state).start(GET_NEXT);
     } else {
       const handler = await loader.loadHandler(config.handler, taskRoot);
-      state.invoker = new Invoker(connection, config, handler);
+      const { Tidier } = require('./tidy.js');
+      const tidier = new Tidier(state.mayKillAll, state.clearsTmp);
+      state.invoker = new Invoker(connection, config, handler, tidier);
       state.invoker.start();
     }
     state.isInitialising = false;
@@ -373,9 +379,11 @@ function main() {
     invoker: null,
     // Set where all processes that this one may signal are the function's.
     mayKillAll: process.env.LAMBDA_KILL_STRAYS === '1',
+    clearsTmp: process.env.LAMBDA_CLEAR_TMP === '1',
   };
   const socketPath = process.env.LAMBDA_API_SOCKET ?? '/run/lambda/api.sock';
   delete process.env.LAMBDA_KILL_STRAYS;
+  delete process.env.LAMBDA_CLEAR_TMP;
   delete process.env.LAMBDA_API_SOCKET;
   const connection = new Connection(socketPath, () => {
     connection.send(GET_INIT);

@@ -20,7 +20,7 @@ use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
 use crate::model::{
     Function, FunctionId, FunctionSelector, InvocationRecord, OwnerId, Payload, RuntimeName,
 };
-use crate::pool::{FailingRuntime, Pool, PoolOptions};
+use crate::pool::{FailingRuntime, Pool, PoolOptions, PoolStats};
 use crate::recorder::Recorder;
 use crate::runtime::{Finding, Runtime, Severity};
 use crate::store::Store;
@@ -173,6 +173,10 @@ impl Executor for LocalExecutor {
             )
         };
         failing.into_iter().map(finding).collect()
+    }
+
+    fn pool_stats(&self) -> Option<PoolStats> {
+        Some(self.0.pool.stats())
     }
 
     async fn close(&self, deadline: Duration) {

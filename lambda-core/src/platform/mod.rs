@@ -15,6 +15,7 @@ use crate::model::{
     InvocationRecord, InvocationSummary, Namespace, Outcome, Page, RuntimeName, Scope, Token,
     TokenDigest, TokenId,
 };
+use crate::pool::PoolStats;
 use crate::recorder::Recorder;
 use crate::runtime::{Finding, Runtime, Severity};
 use crate::store::{ListInvocations, Store};
@@ -156,6 +157,12 @@ impl Platform {
         }
         findings.extend(self.inner.executor.check());
         findings
+    }
+
+    /// This platform's sandboxes, in numbers; none where its executor keeps none itself.
+    #[must_use]
+    pub fn pool_stats(&self) -> Option<PoolStats> {
+        self.inner.executor.pool_stats()
     }
 
     /// Stops taking requests, waits for the running ones for as long as the builder's

@@ -93,6 +93,7 @@ impl Boot {
             uid: body.user.id(),
             run_dir: &body.run_dir.mount(),
             bootstrap,
+            clears_tmp: self.runtime.0.options.clear_tmp,
         });
 
         self.go_on()?;

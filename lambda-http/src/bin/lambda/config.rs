@@ -40,6 +40,7 @@ pub(crate) struct ContainerSection {
     pub(crate) javascript_image: Option<String>,
     pub(crate) allowed_images: BTreeSet<String>,
     pub(crate) allowed_networks: BTreeSet<String>,
+    pub(crate) clear_tmp: bool,
     pub(crate) runc: Option<String>,
     pub(crate) runsc: Option<String>,
 }
@@ -306,6 +307,7 @@ mod tests {
             file.containers.javascript_image,
             Some(containers.javascript_image)
         );
+        assert_eq!(file.containers.clear_tmp, containers.clear_tmp);
         assert_eq!(file.containers.runc, Some(containers.runc));
         assert_eq!(file.containers.runsc, Some(containers.runsc));
     }
