@@ -2,8 +2,8 @@
 
 The protocol is described in lambda-core/src/protocol/PROTOCOL.md. This file holds the
 connection, the context object and the loop of handler functions; its neighbours load code
-(lambda_loader), shape failures (lambda_errors), run scripts (lambda_script) and tidy up
-between invocations (lambda_tidy).
+(lambda_loader), shape failures (lambda_errors), run scripts (lambda_script) and
+handlers in processes of their own (lambda_fresh), and tidy up between invocations (lambda_tidy).
 
 Nothing may happen at import: `multiprocessing` with the start methods spawn and forkserver
 imports this file again in its children.
@@ -304,9 +304,10 @@ def encode_decimal(value):
     raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
 
 
-def serve_handler(connection, invoker, tidier):
+def serve_handler(connection, invoker, tidier, prepare):
     connection.send(GET_NEXT)
     while True:
+        prepare()
         headers, event = connection.receive()
         verdict, body = invoker.invoke(headers, event)
         flush()
@@ -316,9 +317,13 @@ def serve_handler(connection, invoker, tidier):
         connection.accepted()
 
 
+def nothing():
+    """An invocation in this very process needs no preparation."""
+
+
 def preload(connection):
     """Imports what an invocation may need for as long as nobody waits for this sandbox."""
-    ours = ("lambda_loader", "lambda_errors", "lambda_script", "lambda_tidy")
+    ours = ("lambda_loader", "lambda_errors", "lambda_script", "lambda_tidy", "lambda_fresh")
     for name in ("json", *ours, "traceback", "zipfile"):
         if connection.has_answer():
             return
@@ -342,6 +347,7 @@ def main():
     import json
 
     import lambda_errors
+    import lambda_fresh
     import lambda_loader
     import lambda_script
     import lambda_tidy
@@ -359,6 +365,10 @@ def main():
         else:
             invoker = Invoker(lambda_loader.load_handler(config["handler"], task_root), config)
             tidier = lambda_tidy.Tidier(may_kill_all, clears_tmp)
+            prepare = nothing
+            if config.get("fresh_process"):
+                invoker = lambda_fresh.Forker(invoker, flush)
+                prepare = invoker.prepare
     except SystemExit:
         raise
     except BaseException as error:
@@ -371,7 +381,7 @@ def main():
     if config["handler"] is None:
         lambda_script.serve(connection, runner, GET_NEXT)
     else:
-        serve_handler(connection, invoker, tidier)
+        serve_handler(connection, invoker, tidier, prepare)
 
 
 if __name__ == "__main__":

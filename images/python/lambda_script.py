@@ -174,7 +174,7 @@ def run(runner, order):
     main.__file__ = runner.path
     main.__builtins__ = builtins
     sys.modules["__main__"] = main
-    for name in ("lambda_errors", "lambda_loader", "lambda_script", "lambda_tidy"):
+    for name in ("lambda_errors", "lambda_fresh", "lambda_loader", "lambda_script", "lambda_tidy"):
         sys.modules.pop(name, None)
     # The next execution imports the same modules.
     sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)

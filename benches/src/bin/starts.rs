@@ -1,7 +1,7 @@
 //! How long the first call of a new function takes: with a prewarmed sandbox, and without
-//! one; and how fast prewarmed sandboxes are refilled.
+//! one; how fast prewarmed sandboxes are refilled; and what a process per call costs.
 //!
-//! Every call is of a function of its own, deployed just before.
+//! Every first call is of a function of its own, deployed just before.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use lambda_benches::Result;
 use lambda_benches::backend::Backend;
 use lambda_benches::report::{Table, milliseconds};
 use lambda_benches::statistics::{Round, Series};
-use lambda_store::model::{CodeSource, FunctionId, Language, StartKind};
+use lambda_store::model::{CodeSource, FunctionId, FunctionPatch, Language, StartKind};
 use lambda_store::pool::{PoolOptions, SandboxClass};
 use lambda_store::runtime::{ContainerOptions, DockerRuntime, GvisorRuntime};
 use lambda_store::{ExecuteRequest, NewFunction, Platform, Runtime};
@@ -22,12 +22,19 @@ use zip::write::SimpleFileOptions;
 /// How many are kept ready while refilling is measured.
 const REFILLED: u32 = 16;
 
+/// The pause between two warm calls, in which a spare process can be made ready.
+const THINK_TIME: Duration = Duration::from_millis(100);
+
 /// Measure the first call of new functions
 #[derive(Debug, Parser)]
 struct Args {
     /// New functions of each kind
     #[arg(long, default_value_t = 30)]
     functions: u32,
+    /// How long a prewarmed sandbox has been ready at least, in milliseconds: it goes on
+    /// loading what it may need
+    #[arg(long, default_value_t = 300)]
+    ready_ms: u64,
     /// Only this back end: docker or gvisor
     #[arg(long)]
     only: Option<String>,
@@ -43,6 +50,13 @@ async fn main() -> Result<()> {
         "p99",
         "init p50",
     ]);
+    let mut fresh = Table::new(&[
+        "warm call",
+        "plain p50",
+        "process per call, p50",
+        "p99",
+        "without a pause, p50",
+    ]);
     let mut refills = Table::new(&["refill", "sandboxes/s"]);
     for backend in Backend::available()? {
         if args
@@ -55,16 +69,20 @@ async fn main() -> Result<()> {
         for language in Language::ALL {
             for is_zip in [false, true] {
                 let start = StartKind::Prewarmed;
-                let row = Starts::new(backend, language, 1).await?;
-                table.row(row.measure(is_zip, start, args.functions).await?);
+                let mut starts = Starts::new(backend, language, 1).await?;
+                starts.ready = Duration::from_millis(args.ready_ms);
+                table.row(starts.measure(is_zip, start, args.functions).await?);
             }
             let starts = Starts::new(backend, language, 0).await?;
             let few = args.functions.min(10);
             table.row(starts.measure(false, StartKind::Cold, few).await?);
         }
         refills.row(refill(backend).await?);
+        for language in Language::ALL {
+            fresh.row(fresh_processes(backend, language, args.functions).await?);
+        }
     }
-    println!("{table}\n{refills}");
+    println!("{table}\n{refills}\n{fresh}");
     Ok(())
 }
 
@@ -73,6 +91,7 @@ struct Starts {
     platform: Platform,
     backend: Backend,
     language: Language,
+    ready: Duration,
     _data_dir: TempDir,
 }
 
@@ -99,6 +118,7 @@ impl Starts {
             platform,
             backend,
             language,
+            ready: Duration::ZERO,
             _data_dir: data_dir,
         })
     }
@@ -133,6 +153,7 @@ impl Starts {
         // The first ones warm the platform itself up.
         for number in 0..count + 2 {
             self.settle(prewarmed).await?;
+            tokio::time::sleep(self.ready).await;
             let function = self.deploy(number, is_zip).await?;
             let began = Instant::now();
             let outcome = self.platform.execute(ExecuteRequest::new(function)).await?;
@@ -167,6 +188,25 @@ impl Starts {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Warm calls one after the other, with a pause between two.
+    async fn warm(&self, function: FunctionId, count: u32, pause: Duration) -> Result<Series> {
+        let mut round = Round::default();
+        for number in 0..count + 2 {
+            tokio::time::sleep(pause).await;
+            let began = Instant::now();
+            let outcome = self.platform.execute(ExecuteRequest::new(function)).await?;
+            if !outcome.is_success() {
+                return Err(format!("the function failed: {outcome:?}").into());
+            }
+            if number >= 2 {
+                round.latencies.push(began.elapsed());
+            }
+        }
+        let mut series = Series::new();
+        series.push(round);
+        Ok(series)
     }
 
     async fn deploy(&self, number: u32, is_zip: bool) -> Result<FunctionId> {
@@ -208,6 +248,32 @@ fn archive(name: &str, source: &str) -> Result<Vec<u8>> {
         archive.write_all(&bytes)?;
     }
     Ok(archive.finish()?.into_inner())
+}
+
+async fn fresh_processes(backend: Backend, language: Language, calls: u32) -> Result<Vec<String>> {
+    let starts = Starts::new(backend, language, 1).await?;
+    let result = async {
+        let function = starts.deploy(0, false).await?;
+        let plain = starts.warm(function, calls, THINK_TIME).await?;
+        let mut patch = FunctionPatch::default();
+        patch.fresh_process = Some(true);
+        starts
+            .platform
+            .function_update(&function.into(), patch)
+            .await?;
+        let fresh = starts.warm(function, calls, THINK_TIME).await?;
+        let sustained = starts.warm(function, calls, Duration::ZERO).await?;
+        Result::Ok(vec![
+            format!("{}, {language}", backend.name()),
+            milliseconds(plain.percentile(50)),
+            milliseconds(fresh.percentile(50)),
+            milliseconds(fresh.percentile(99)),
+            milliseconds(sustained.percentile(50)),
+        ])
+    };
+    let row = result.await;
+    starts.platform.close().await;
+    row
 }
 
 async fn refill(backend: Backend) -> Result<Vec<String>> {

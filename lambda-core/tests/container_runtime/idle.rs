@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use lambda_core::model::{Language, Termination};
+use lambda_core::runtime::SandboxReply;
 
 use crate::for_each_runtime;
-use crate::support::{Bench, JAVASCRIPT, PYTHON, handler};
+use crate::support::{Bench, JAVASCRIPT, PYTHON, handler, stdout};
 
 /// Loads with one child, leaves two more behind at each call, one of them in a session and under
 /// a parent of its own, and returns how many there were when it began.
@@ -111,6 +112,33 @@ def handler(event, context):
         assert_eq!(running.sandbox.destroy().await, Termination::Confirmed);
         running.sandbox.removed().await;
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+
+    async fn a_fresh_process_finds_the_code_loaded_and_nothing_else(bench: &Bench) {
+        let python = "
+calls = 0
+def handler(event, context):
+    global calls
+    calls += 1
+    print('here')
+    return calls
+";
+        let javascript = "
+let calls = 0;
+exports.handler = async () => { console.log('here'); return ++calls; };
+";
+        for (language, code) in [(PYTHON, python), (JAVASCRIPT, javascript)] {
+            let mut config = handler(language);
+            config.fresh_process = true;
+            config.memory_mib = 256;
+            let running = bench.start(&config, code).await;
+            for _ in 0..5 {
+                let (reply, output) = running.invoke("{}").await;
+                assert_eq!(reply, SandboxReply::Response("1".into()), "{language}");
+                assert_eq!(stdout(&output), "here\n");
+            }
+            running.destroy().await;
+        }
     }
 
     async fn a_frozen_sandbox_of_a_dead_owner_is_removed(bench: &Bench) {
