@@ -10,7 +10,7 @@ if [ -z "${BENCH_IN_GROUP:-}" ] && [ -x scripts/with-docker.sh ]; then
     BENCH_IN_GROUP=1 exec scripts/with-docker.sh "$PWD/scripts/bench.sh" "$@"
 fi
 
-END_TO_END=(--callers 1,8 --rounds 30 --round-ms 500)
+END_TO_END=(--callers "1,8" --rounds 30 --round-ms 500)
 if [ "${BENCH_QUICK:-0}" = 1 ]; then
     END_TO_END=(--callers 1 --rounds 6 --round-ms 250)
 else

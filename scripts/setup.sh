@@ -7,7 +7,7 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-for topic in common tools rust docker rootfs images gvisor; do
+for topic in common tools rust docker rootfs images gvisor databases; do
     # shellcheck source=/dev/null
     . "$ROOT/scripts/setup/$topic.sh"
 done
@@ -27,7 +27,10 @@ main() {
     setup_docker
     setup_images
     setup_gvisor
-    [ "$goal" != test ] || setup_test_tools
+    if [ "$goal" = test ]; then
+        setup_test_tools
+        setup_databases
+    fi
 }
 
 usage() {

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Runs every test there is, one section after the other, and fails if any of them failed. What the
 # tests need is installed by scripts/setup.sh test. The Rust tests come last, so that the output
-# ends with their totals.
+# ends with their totals; they have database servers of their own (scripts/databases.sh).
 set -uo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 FAILED=()
 
 # Tests read this: a back end that is named here and missing is a failure, not a skip.
-export LAMBDA_TEST_REQUIRE=${LAMBDA_TEST_REQUIRE-docker,gvisor,python,node,browser}
+export LAMBDA_TEST_REQUIRE=${LAMBDA_TEST_REQUIRE-docker,gvisor,python,node,browser,mariadb,mysql}
 # Where the browser tests find their browser and playwright-core.
 LAMBDA_TEST_BROWSER=${LAMBDA_TEST_BROWSER:-$(scripts/find-browser.sh || true)}
 export LAMBDA_TEST_BROWSER
@@ -26,7 +26,7 @@ main() {
     section "example: the demo" demo
     summary
     heading "Rust tests"
-    scripts/with-docker.sh cargo test --workspace --all-features --no-fail-fast || FAILED+=("Rust tests")
+    scripts/databases.sh run cargo test --workspace --all-features --no-fail-fast || FAILED+=("Rust tests")
     [ "${#FAILED[@]}" -eq 0 ]
 }
 

@@ -11,7 +11,8 @@ esac
 if [ -S "$socket" ] && [ ! -w "$socket" ]; then
     group=$(stat -L -c %G "$socket")
     if command -v sg >/dev/null && grep -Eq "[:,]$(id -un)(,|\$)" <<<"$(getent group "$group")"; then
-        exec sg "$group" -c "$(printf '%q ' "$@")"
+        # Quoted for any shell that may be the user's; bash's own %q writes what others cannot read.
+        exec sg "$group" -c "$(for word in "$@"; do printf "'%s' " "${word//\'/\'\\\'\'}"; done)"
     fi
     echo "$0: $socket is not open to $(id -un); see scripts/setup.sh" >&2
 fi

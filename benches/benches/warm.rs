@@ -73,6 +73,8 @@ fn platform(
     let name = match store {
         StoreKind::Memory => "platform, memory store",
         StoreKind::Sqlite => "platform, SQLite",
+        StoreKind::Url(_) => "platform, another store",
+        StoreKind::Unrecorded => "platform, nothing recorded",
     };
     let platform = Arc::new(runtime.block_on(EchoPlatform::start(backend, store))?);
     measure(runtime, group, name, move || {

@@ -34,6 +34,10 @@ pub enum StoreKind {
     Memory,
     /// SQLite, in a file of the data directory.
     Sqlite,
+    /// The one that the URL names.
+    Url(&'static str),
+    /// In memory, and nothing is recorded.
+    Unrecorded,
 }
 
 /// A platform with the function deployed. It is closed, and everything of it removed, when
@@ -58,8 +62,10 @@ impl EchoPlatform {
             Backend::Docker => Arc::new(DockerRuntime::connect(options)?),
             Backend::Gvisor => Arc::new(GvisorRuntime::connect(options)?),
         };
+        let is_recorded = store != StoreKind::Unrecorded;
         let store: Arc<dyn Store> = match store {
-            StoreKind::Memory => Arc::new(MemoryStore::new()),
+            StoreKind::Url(url) => lambda_store::open(url).await?,
+            StoreKind::Memory | StoreKind::Unrecorded => Arc::new(MemoryStore::new()),
             StoreKind::Sqlite => {
                 let path = data_dir.path().join("lambda.db");
                 lambda_store::open(&format!("sqlite://{}", path.display())).await?
@@ -69,6 +75,7 @@ impl EchoPlatform {
             .data_dir(data_dir.path())
             .store(store)
             .runtime(runtime)
+            .recording(is_recorded)
             .drain_timeout(Duration::from_secs(2))
             .build()
             .await?;

@@ -4,6 +4,10 @@
 //! |---|---|
 //! | `benches/warm.rs` | criterion: a warm call through `Platform`, beside a bare socket |
 //! | `src/bin/end_to_end.rs` | everything side by side, in interleaved rounds, with ratios |
+//! | `src/bin/store.rs` | records per second into a store, and questions over ten million |
+//! | `src/bin/recording.rs` | a warm call with records, beside one without |
+//! | `src/bin/starts.rs` | the first call of new functions, prewarmed or not |
+//! | `src/bin/replay.rs` | nothing real: eviction policies on a trace of days |
 //! | `baseline/` | the bare prototype that everything is compared with |
 //!
 //! docs/BENCHMARKS.md says how to run them and what they have shown.
@@ -15,6 +19,8 @@ pub mod load;
 pub mod process;
 pub mod report;
 pub mod statistics;
+pub mod store;
+pub mod trace;
 
 /// Why a benchmark cannot go on.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

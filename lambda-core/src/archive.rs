@@ -1,7 +1,7 @@
 //! Zip archives from strangers: checked before they are stored, and unpacked for sandboxes.
 
 use std::collections::HashSet;
-use std::io::{Cursor, Read, Write as _};
+use std::io::{Read, Seek, SeekFrom, Write as _};
 use std::path::{Component, Path};
 
 use zip::ZipArchive;
@@ -15,8 +15,8 @@ use crate::model::limits::{UNZIPPED_BYTES_MAX, ZIP_BYTES_MAX, ZIP_ENTRIES_MAX};
 ///
 /// # Errors
 /// `InvalidZipFile`, naming the entry; `PayloadTooLarge`.
-pub(crate) fn check(bytes: &[u8]) -> Result<()> {
-    walk(bytes, |_, entry| {
+pub(crate) fn check(archive: impl Read + Seek) -> Result<()> {
+    walk(archive, |_, entry| {
         std::io::copy(entry, &mut std::io::sink()).map_err(|error| damaged().source(error))
     })
 }
@@ -25,11 +25,11 @@ pub(crate) fn check(bytes: &[u8]) -> Result<()> {
 ///
 /// # Errors
 /// As [`check`]; `Internal` if `root` cannot be written to.
-pub(crate) fn unpack(bytes: &[u8], root: &Path) -> Result<()> {
+pub(crate) fn unpack(archive: impl Read + Seek, root: &Path) -> Result<()> {
     let unwritable = |error: std::io::Error| {
         Error::internal("archive_unpack", "A code package cannot be unpacked.").source(error)
     };
-    walk(bytes, |path, entry| {
+    walk(archive, |path, entry| {
         let target = root.join(path);
         if let Some(parent) = target.parent() {
             std::fs::create_dir_all(parent).map_err(unwritable)?;
@@ -55,9 +55,8 @@ pub(crate) fn unpack(bytes: &[u8], root: &Path) -> Result<()> {
 ///
 /// # Errors
 /// `InvalidZipFile` if it is none.
-pub(crate) fn unpacked_bytes(bytes: &[u8]) -> Result<u64> {
-    let mut archive =
-        ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged().source(error))?;
+pub(crate) fn unpacked_bytes(archive: impl Read + Seek) -> Result<u64> {
+    let mut archive = ZipArchive::new(archive).map_err(|error| damaged().source(error))?;
     (0..archive.len()).try_fold(0_u64, |sum, index| {
         let entry = archive
             .by_index_raw(index)
@@ -67,12 +66,17 @@ pub(crate) fn unpacked_bytes(bytes: &[u8]) -> Result<u64> {
 }
 
 /// Calls `visit` for each file; it reads the entry to its end and returns its size.
-fn walk(bytes: &[u8], mut visit: impl FnMut(&Path, &mut dyn Read) -> Result<u64>) -> Result<()> {
-    if bytes.len() > ZIP_BYTES_MAX {
+fn walk(
+    mut archive: impl Read + Seek,
+    mut visit: impl FnMut(&Path, &mut dyn Read) -> Result<u64>,
+) -> Result<()> {
+    let size = archive
+        .seek(SeekFrom::End(0))
+        .map_err(|error| damaged().source(error))?;
+    if size > ZIP_BYTES_MAX as u64 {
         return Err(too_large("The zip archive is over 50 MiB."));
     }
-    let mut archive =
-        ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged().source(error))?;
+    let mut archive = ZipArchive::new(archive).map_err(|error| damaged().source(error))?;
     if archive.is_empty() {
         return Err(invalid("The zip archive is empty.".to_owned()));
     }
@@ -160,6 +164,8 @@ fn too_large(message: &'static str) -> Error {
 mod tests {
     use zip::write::{SimpleFileOptions, ZipWriter};
 
+    use std::io::Cursor;
+
     use super::*;
 
     fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
@@ -174,7 +180,7 @@ mod tests {
     }
 
     fn kind(bytes: &[u8]) -> Option<ErrorKind> {
-        check(bytes).err().map(|error| error.kind())
+        check(Cursor::new(bytes)).err().map(|error| error.kind())
     }
 
     #[test]
@@ -212,10 +218,10 @@ mod tests {
     #[test]
     fn files_are_unpacked_where_they_belong() {
         let bytes = archive(&[("main.py", b"import m"), ("pkg/m.py", b"")]);
-        check(&bytes).unwrap();
+        check(Cursor::new(&bytes)).unwrap();
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(unpacked_bytes(&bytes).unwrap(), 8);
-        unpack(&bytes, root.path()).unwrap();
+        assert_eq!(unpacked_bytes(Cursor::new(&bytes)).unwrap(), 8);
+        unpack(Cursor::new(&bytes), root.path()).unwrap();
         assert_eq!(
             std::fs::read(root.path().join("main.py")).unwrap(),
             b"import m"

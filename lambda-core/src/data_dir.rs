@@ -5,13 +5,16 @@
 //!   owners/<owner>/           one for each running platform
 //!     lock                    locked for as long as its process lives
 //!     journal/                records that the store has not taken yet
+//!     recorder.json           how that stands
 //!     code/                   unpacked code packages
+//!   rejected.jsonl            records that the store refused
 //! ```
 //!
 //! A lock that can be taken belongs to a dead process, however it died; only then is what it
 //! left cleared away. Processes are never judged by their ids, which are used again.
 
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -19,10 +22,13 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{Error, Result};
 use crate::model::OwnerId;
+use crate::recorder::{DAMAGED, SEGMENT};
 
 const LOCK: &str = "lock";
 const JOURNAL: &str = "journal";
+const STATUS: &str = "recorder.json";
 const CODE: &str = "code";
+const OWNERS: &str = "owners";
 
 /// This process's part of the data directory, for as long as it lives.
 #[derive(Debug)]
@@ -44,7 +50,7 @@ pub(crate) struct DeadOwner {
 impl DataDir {
     /// Makes what is missing and takes a lock of its own.
     pub(crate) fn open(root: &Path) -> Result<Self> {
-        let owners = root.join("owners");
+        let owners = root.join(OWNERS);
         make_private(&owners)?;
         let owner = OwnerId::new();
         // Under its final name only once it is locked: others would take it for a dead one.
@@ -71,6 +77,10 @@ impl DataDir {
 
     pub(crate) fn journal(&self) -> PathBuf {
         self.own.join(JOURNAL)
+    }
+
+    pub(crate) fn status(&self) -> PathBuf {
+        self.own.join(STATUS)
     }
 
     pub(crate) fn code(&self) -> PathBuf {
@@ -105,13 +115,28 @@ impl DataDir {
     pub(crate) fn adopt_journal(&self, dead: &DeadOwner) -> Result<()> {
         let own = self.journal();
         let first = std::fs::read_dir(&own).map_err(unusable)?.count();
-        let Ok(entries) = std::fs::read_dir(dead.path.join(JOURNAL)) else {
-            return Ok(());
+        let theirs = match std::fs::read_dir(dead.path.join(JOURNAL)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(unusable(error)),
         };
-        let mut segments: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        let mut segments = Vec::new();
+        for entry in theirs {
+            let path = entry.map_err(unusable)?.path();
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some(SEGMENT) => segments.push(path),
+                // Their names are nowhere else.
+                Some(DAMAGED) => {
+                    let name = path.file_name().unwrap_or_default();
+                    std::fs::rename(&path, own.join(name)).map_err(unusable)?;
+                }
+                _ => {}
+            }
+        }
         segments.sort_unstable();
+        // What is not a segment makes a gap in the numbers, which does no harm.
         for (number, segment) in (first..).zip(segments) {
-            let name = format!("{number:016}.journal");
+            let name = format!("{number:016}.{SEGMENT}");
             std::fs::rename(&segment, own.join(name)).map_err(unusable)?;
         }
         Ok(())
@@ -127,6 +152,11 @@ impl DataDir {
 }
 
 impl DeadOwner {
+    /// Whether it left records: a platform that keeps none leaves them to one that does.
+    pub(crate) fn has_records(&self) -> bool {
+        !is_empty(&self.path.join(JOURNAL))
+    }
+
     /// Removes its directory; its sandboxes are gone and its journal is taken over.
     pub(crate) fn remove(self) {
         if let Err(error) = std::fs::remove_dir_all(&self.path) {
@@ -135,13 +165,60 @@ impl DeadOwner {
     }
 }
 
+/// One owner of a data directory, as any process sees it.
+#[derive(Debug)]
+pub(crate) struct OwnerPart {
+    pub(crate) owner: OwnerId,
+    pub(crate) is_alive: bool,
+    pub(crate) journal: PathBuf,
+    pub(crate) status: PathBuf,
+}
+
+/// All owners, alive or dead. Only looks.
+pub(crate) fn owners(root: &Path) -> Result<Vec<OwnerPart>> {
+    let entries = match std::fs::read_dir(root.join(OWNERS)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unusable(error)),
+    };
+    let mut owners = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unusable)?.path();
+        let owner = path
+            .file_name()
+            .and_then(|name| name.to_str()?.parse().ok());
+        let Some(owner) = owner else { continue };
+        // None: gone in this moment.
+        let Ok(lock) = File::open(path.join(LOCK)) else {
+            continue;
+        };
+        // Shared, so that two that look at the same time do not see each other; and for a moment
+        // only, in which a platform that starts would leave a dead one to the next start.
+        let taken = flock(&lock, FlockOperation::NonBlockingLockShared);
+        owners.push(OwnerPart {
+            owner,
+            is_alive: taken.is_err(),
+            journal: path.join(JOURNAL),
+            status: path.join(STATUS),
+        });
+    }
+    owners.sort_unstable_by_key(|part| part.owner);
+    Ok(owners)
+}
+
+/// Where records go that the store refused.
+pub(crate) fn rejected(root: &Path) -> PathBuf {
+    root.join("rejected.jsonl")
+}
+
 fn is_empty(journal: &Path) -> bool {
-    // The active segment is there always, and empty once all is flushed.
-    std::fs::read_dir(journal).is_ok_and(|entries| {
-        entries
+    match std::fs::read_dir(journal) {
+        // The active segment is there always, and empty once all is flushed.
+        Ok(entries) => entries
             .flatten()
-            .all(|entry| entry.metadata().is_ok_and(|metadata| metadata.len() == 0))
-    })
+            .all(|entry| entry.metadata().is_ok_and(|metadata| metadata.len() == 0)),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
 }
 
 fn make_private(path: &Path) -> Result<()> {
@@ -190,12 +267,38 @@ mod tests {
             "it is being cleared away"
         );
 
+        std::fs::write(found[0].path.join("journal/x.damaged"), b"noise").unwrap();
+        assert!(found[0].has_records());
         for dead in found {
             alive.adopt_journal(&dead).unwrap();
+            assert!(!dead.has_records());
             dead.remove();
         }
+        let kept = alive.journal().join("x.damaged");
+        assert_eq!(std::fs::read(kept).unwrap(), b"noise");
         let adopted = alive.journal().join("0000000000000000.journal");
         assert_eq!(std::fs::read(adopted).unwrap(), b"record");
         assert!(third.dead_owners().unwrap().is_empty());
+    }
+}
+
+#[cfg(test)]
+mod survey_tests {
+    use super::*;
+
+    #[test]
+    fn who_is_alive_is_seen_without_a_change() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(owners(root.path()).unwrap().is_empty());
+        let alive = DataDir::open(root.path()).unwrap();
+        let dead = DataDir::open(root.path()).unwrap().owner();
+        for _ in 0..2 {
+            let found = owners(root.path()).unwrap();
+            let lives: Vec<_> = found
+                .iter()
+                .map(|part| (part.owner, part.is_alive))
+                .collect();
+            assert_eq!(lives, [(alive.owner(), true), (dead, false)]);
+        }
     }
 }

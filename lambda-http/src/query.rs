@@ -1,9 +1,15 @@
 //! Query strings: only what an operation knows, each at most once.
 
+use jiff::Timestamp;
 use lambda_core::model::limits::{PAGE_DEFAULT, PAGE_MAX};
+use lambda_core::model::{FunctionRef, RuntimeName, Status};
 use percent_encoding::percent_decode_str;
 
 use crate::error::ApiError;
+
+/// The parameters that a request gave, out of those that its operation knows.
+#[derive(Debug)]
+pub(crate) struct Query(Vec<(&'static str, String)>);
 
 /// `?limit=` and `?cursor=` of a listing.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,32 +18,104 @@ pub(crate) struct PageQuery {
     pub(crate) cursor: Option<String>,
 }
 
-/// Reads the query of a listing.
-pub(crate) fn page(query: &str) -> Result<PageQuery, ApiError> {
-    let mut limit = None;
-    let mut cursor = None;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = percent_decode_str(value)
-            .decode_utf8()
-            .map_err(|_| ApiError::invalid("The query is not UTF-8."))?;
-        let taken = match name {
-            "limit" => limit.replace(parse_limit(&value)?).is_some(),
-            "cursor" => cursor.replace(value.into_owned()).is_some(),
-            _ => {
-                return Err(ApiError::invalid(format!(
-                    "The query has the unknown parameter {:?}; there are `limit` and `cursor`.",
-                    name.chars().take(64).collect::<String>()
-                )));
+impl Query {
+    /// Reads `query`; a parameter that is given empty counts as not given.
+    pub(crate) fn read(query: &str, known: &[&'static str]) -> Result<Self, ApiError> {
+        let mut given: Vec<(&'static str, String)> = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = percent_decode_str(value)
+                .decode_utf8()
+                .map_err(|_| ApiError::invalid("The query is not UTF-8."))?;
+            let Some(name) = known.iter().find(|own| **own == name) else {
+                return Err(unknown(name, known));
+            };
+            if given.iter().any(|(own, _)| own == name) {
+                return Err(ApiError::invalid(format!("`{name}` is given twice.")));
             }
-        };
-        if taken {
-            return Err(ApiError::invalid(format!("`{name}` is given twice.")));
+            given.push((name, value.into_owned()));
         }
+        Ok(Self(given))
     }
-    Ok(PageQuery {
-        limit: limit.unwrap_or(PAGE_DEFAULT),
-        cursor: cursor.filter(|cursor| !cursor.is_empty()),
+
+    /// A parameter as text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let given = self.0.iter().find(|(own, _)| *own == name);
+        given
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// `limit` and `cursor`.
+    pub(crate) fn page(&self) -> Result<PageQuery, ApiError> {
+        let limit = self.0.iter().find(|(name, _)| *name == "limit");
+        Ok(PageQuery {
+            limit: match limit {
+                Some((_, text)) => parse_limit(text)?,
+                None => PAGE_DEFAULT,
+            },
+            cursor: self.text("cursor").map(str::to_owned),
+        })
+    }
+
+    /// A point in time, in RFC 3339.
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
+        let parse = |text: &str| {
+            text.parse::<Timestamp>().map_err(|_| {
+                ApiError::invalid(format!(
+                    "`{name}` is a point in time like 2025-01-31T12:34:56Z."
+                ))
+            })
+        };
+        self.text(name).map(parse).transpose()
+    }
+
+    /// `function`: an id or a name.
+    pub(crate) fn function(&self) -> Result<Option<FunctionRef>, ApiError> {
+        Ok(self.text("function").map(str::parse).transpose()?)
+    }
+
+    /// `runtime`.
+    pub(crate) fn runtime(&self) -> Result<Option<RuntimeName>, ApiError> {
+        Ok(self.text("runtime").map(str::parse).transpose()?)
+    }
+
+    /// `status`: one or several, with commas between; `error` stands for all but `success`.
+    pub(crate) fn statuses(&self) -> Result<Vec<Status>, ApiError> {
+        let mut statuses = Vec::new();
+        for word in self
+            .text("status")
+            .into_iter()
+            .flat_map(|list| list.split(','))
+        {
+            match Status::from_word(word) {
+                Some(status) => statuses.push(status),
+                None if word == "error" => {
+                    let all = Status::ALL.iter().copied();
+                    statuses.extend(all.filter(|status| *status != Status::Success));
+                }
+                None => {
+                    let words: Vec<_> = Status::ALL.iter().map(|status| status.as_str()).collect();
+                    return Err(ApiError::invalid(format!(
+                        "`status` is one or several of {}, with commas between, or `error`.",
+                        words.join(", ")
+                    )));
+                }
+            }
+        }
+        Ok(statuses)
+    }
+}
+
+fn unknown(name: &str, known: &[&str]) -> ApiError {
+    let name: String = name.chars().take(64).collect();
+    let there: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+    ApiError::invalid(match there.is_empty() {
+        true => format!("The query has the parameter {name:?}; there are none here."),
+        false => format!(
+            "The query has the unknown parameter {name:?}; there are {}.",
+            there.join(", ")
+        ),
     })
 }
 
@@ -51,6 +129,10 @@ fn parse_limit(text: &str) -> Result<u32, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn page(query: &str) -> Result<PageQuery, ApiError> {
+        Query::read(query, &["limit", "cursor"])?.page()
+    }
 
     #[test]
     fn limits_are_bounded_and_names_are_known() {
@@ -70,5 +152,19 @@ mod tests {
         ] {
             assert!(page(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn filters_are_read_and_wrong_ones_are_named() {
+        let query = |text| Query::read(text, &["from", "status", "function", "runtime"]);
+        let read = query("status=timeout,crashed&from=2025-01-31T12:34:56Z&function=f").unwrap();
+        assert_eq!(read.statuses().unwrap(), [Status::Timeout, Status::Crashed]);
+        assert!(read.time("from").unwrap().is_some());
+        assert!(read.function().unwrap().is_some());
+        assert_eq!(query("status=error").unwrap().statuses().unwrap().len(), 5);
+        assert!(query("").unwrap().statuses().unwrap().is_empty());
+        assert!(query("status=none").unwrap().statuses().is_err());
+        assert!(query("from=yesterday").unwrap().time("from").is_err());
+        assert!(query("runtime=a b").unwrap().runtime().is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! A request as the operations see it.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
@@ -42,8 +43,8 @@ pub(crate) struct Request {
     /// The path with the prefix under which the routes are mounted.
     pub(crate) full_path: String,
     pub(crate) query: String,
-    /// What stands for `{function}` in the path, as it was sent.
-    pub(crate) function: Option<String>,
+    /// What stands for the names in braces in the route's path, as it was sent.
+    pub(crate) parameters: Vec<(&'static str, String)>,
     /// Whether it comes from this machine, with no proxy between.
     pub(crate) is_local: bool,
     pub(crate) body: BodyStream,
@@ -52,7 +53,16 @@ pub(crate) struct Request {
 impl Request {
     /// The function that the path names.
     pub(crate) fn function(&self) -> Result<FunctionRef, ApiError> {
-        let sent = self.function.as_deref().unwrap_or_default();
+        self.parameter("function")
+    }
+
+    /// What the path has for `{name}`.
+    pub(crate) fn parameter<T: FromStr<Err = lambda_core::Error>>(
+        &self,
+        name: &str,
+    ) -> Result<T, ApiError> {
+        let sent = self.parameters.iter().find(|(own, _)| *own == name);
+        let sent = sent.map_or("", |(_, value)| value);
         // Decoded once, and then an id or a name: nothing else gets past the parser, so
         // traversal, NUL and double encoding end here.
         let text = percent_decode_str(sent).decode_utf8_lossy();

@@ -24,7 +24,7 @@ pub struct Route {
     /// The method; `GET` answers `HEAD` as well.
     pub method: Method,
     /// The path, relative to where the routes are mounted. `{function}` stands for a
-    /// function's id or name.
+    /// function's id or name, `{alias}` and `{invocation}` for what their names say.
     pub path: &'static str,
     /// What it asks for.
     pub access: Access,
@@ -38,7 +38,12 @@ pub(crate) enum Operation {
     FunctionGet,
     FunctionUpdate,
     FunctionDelete,
+    VersionList,
+    AliasList,
+    AliasSet,
+    AliasDelete,
     Execute,
+    InvocationGet,
     MetricsList,
     MetricsSummary,
     Health,
@@ -57,6 +62,11 @@ pub const ROUTES: &[Route] = {
         row(Method::GET, "/functions/{function}",   Local(Scope::FunctionsRead),   O::FunctionGet),
         row(Method::PUT, "/functions/{function}",   Local(Scope::FunctionsWrite),  O::FunctionUpdate),
         row(Method::DELETE, "/functions/{function}",   Local(Scope::FunctionsWrite),  O::FunctionDelete),
+        row(Method::GET, "/functions/{function}/versions", Local(Scope::FunctionsRead), O::VersionList),
+        row(Method::GET, "/functions/{function}/aliases", Local(Scope::FunctionsRead), O::AliasList),
+        row(Method::PUT, "/functions/{function}/aliases/{alias}", Local(Scope::FunctionsWrite), O::AliasSet),
+        row(Method::DELETE, "/functions/{function}/aliases/{alias}", Local(Scope::FunctionsWrite), O::AliasDelete),
+        row(Method::GET, "/invocations/{invocation}", Protected(Scope::MetricsRead), O::InvocationGet),
         row(Method::GET, "/metrics",                Protected(Scope::MetricsRead), O::MetricsList),
         row(Method::GET, "/metrics/summary",        Protected(Scope::MetricsRead), O::MetricsSummary),
         row(Method::GET, "/health",                 Public,                        O::Health),
@@ -86,26 +96,29 @@ const fn row(method: Method, path: &'static str, access: Access, operation: Oper
 #[derive(Debug, Clone)]
 pub(crate) struct Matched {
     path: &'static str,
-    /// What stands for `{function}`, as it was sent.
-    pub(crate) function: Option<String>,
+    /// What stands for the names in braces, as it was sent.
+    pub(crate) parameters: Vec<(&'static str, String)>,
 }
 
 /// The path of the table that `path` (without the leading slash) fits.
 pub(crate) fn match_path(path: &str) -> Option<Matched> {
     ROUTES.iter().find_map(|route| {
-        let mut function = None;
+        let mut parameters = Vec::new();
         let mut given = path.split('/');
         for pattern in route.path[1..].split('/') {
             let segment = given.next()?;
-            if pattern == "{function}" && !segment.is_empty() {
-                function = Some(segment.to_owned());
-            } else if pattern != segment {
-                return None;
+            let name = pattern
+                .strip_prefix('{')
+                .and_then(|name| name.strip_suffix('}'));
+            match name {
+                Some(name) if !segment.is_empty() => parameters.push((name, segment.to_owned())),
+                None if pattern == segment => {}
+                _ => return None,
             }
         }
         given.next().is_none().then_some(Matched {
             path: route.path,
-            function,
+            parameters,
         })
     })
 }
@@ -157,11 +170,14 @@ mod tests {
         }
         assert!(match_path("").is_some());
         let matched = match_path("functions/a%2fb").unwrap();
-        assert_eq!(matched.function.as_deref(), Some("a%2fb"));
+        assert_eq!(matched.parameters, [("function", "a%2fb".to_owned())]);
         assert_eq!(
             matched.route(&Method::PATCH).unwrap_err(),
             "GET, HEAD, PUT, DELETE"
         );
         assert!(matched.route(&Method::HEAD).is_ok());
+        let matched = match_path("functions/f/aliases/a").unwrap();
+        let expected = [("function", "f"), ("alias", "a")].map(|(n, v)| (n, v.to_owned()));
+        assert_eq!(matched.parameters, expected);
     }
 }

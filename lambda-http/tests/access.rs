@@ -19,9 +19,14 @@ fn body_for(method: &str, path: &str) -> Option<Option<serde_json::Value>> {
             Some(json!({"name": "hello", "language": "python", "code": "fake:args"}))
         }
         ("PUT", "/functions/{function}") => Some(json!({"description": "x"})),
+        ("PUT", "/functions/{function}/aliases/{alias}") => Some(json!({"version": 1})),
         ("GET", "/functions")
         | ("GET", "/functions/{function}")
         | ("DELETE", "/functions/{function}")
+        | ("GET", "/functions/{function}/versions")
+        | ("GET", "/functions/{function}/aliases")
+        | ("DELETE", "/functions/{function}/aliases/{alias}")
+        | ("GET", "/invocations/{invocation}")
         | ("GET", "/metrics")
         | ("GET", "/metrics/summary")
         | ("GET", "/health")
@@ -36,9 +41,19 @@ fn body_for(method: &str, path: &str) -> Option<Option<serde_json::Value>> {
 fn expected_access(method: &str, path: &str) -> Access {
     match (method, path) {
         ("POST", "/functions/execute") => Access::Local(Scope::Invoke),
-        ("GET", "/functions" | "/functions/{function}") => Access::Local(Scope::FunctionsRead),
-        (_, "/functions" | "/functions/{function}") => Access::Local(Scope::FunctionsWrite),
-        (_, "/metrics" | "/metrics/summary") => Access::Protected(Scope::MetricsRead),
+        (
+            "GET",
+            "/functions"
+            | "/functions/{function}"
+            | "/functions/{function}/versions"
+            | "/functions/{function}/aliases",
+        ) => Access::Local(Scope::FunctionsRead),
+        (_, "/functions" | "/functions/{function}" | "/functions/{function}/aliases/{alias}") => {
+            Access::Local(Scope::FunctionsWrite)
+        }
+        (_, "/metrics" | "/metrics/summary" | "/invocations/{invocation}") => {
+            Access::Protected(Scope::MetricsRead)
+        }
         (_, "/health" | "/") => Access::Public,
         (_, asset) if asset.starts_with("/assets/") => Access::Public,
         other => panic!("{other:?} has no expected access"),
@@ -48,6 +63,9 @@ fn expected_access(method: &str, path: &str) -> Access {
 async fn send(server: &Server, route: &Route, token: Option<&str>) -> Answer {
     let method = route.method.as_str();
     let path = route.path.replace("{function}", "nobody");
+    let path = path
+        .replace("{alias}", "stable")
+        .replace("{invocation}", "none");
     let body = body_for(method, route.path)
         .unwrap_or_else(|| panic!("{method} {} is not in the test", route.path));
     let mut call = server.call(method, &path);
@@ -163,6 +181,9 @@ async fn other_hosts_and_origins_are_refused() {
     for host in ["evil.test", "localhost.evil.test", "203.0.113.9"] {
         for route in ROUTES.iter().filter(|route| route.method == "GET") {
             let path = route.path.replace("{function}", "nobody");
+            let path = path
+                .replace("{alias}", "stable")
+                .replace("{invocation}", "none");
             let answer = server
                 .call("GET", &path)
                 .header("host", host)

@@ -11,8 +11,16 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+const LAMBDA: &str = env!("CARGO_BIN_EXE_lambda");
+
+/// A command that should end: one that does not is a failure, not a test that never ends.
 fn lambda(data_dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lambda"));
+    let mut command = Command::new("timeout");
+    command.args(["60", LAMBDA]);
+    prepared(command, data_dir)
+}
+
+fn prepared(mut command: Command, data_dir: &Path) -> Command {
     for variable in std::env::vars()
         .map(|(name, _)| name)
         .filter(|name| name.starts_with("LAMBDA_"))
@@ -52,7 +60,7 @@ struct Serving {
 
 impl Serving {
     fn start(data_dir: TempDir) -> Self {
-        let mut process = lambda(data_dir.path())
+        let mut process = prepared(Command::new(LAMBDA), data_dir.path())
             .args(["--json", "serve"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

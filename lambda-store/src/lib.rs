@@ -19,15 +19,18 @@
 //! |---|---|
 //! | `sqlite:///absolute/path`, `sqlite://relative/path` | [`SqliteStore`] in a file, made if missing |
 //! | `sqlite::memory:` | [`SqliteStore`] in memory: gone when it is closed |
+//! | `mysql://user:password@host/database` | [`MySqlStore`] in a MySQL or MariaDB server |
 
 #![forbid(unsafe_code)]
 
+mod mysql;
 mod open;
 mod row;
 mod sqlite;
 
 pub use lambda_core::*;
 
+pub use mysql::MySqlStore;
 pub use open::open;
 pub use sqlite::SqliteStore;
 

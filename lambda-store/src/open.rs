@@ -8,18 +8,18 @@ use std::sync::Arc;
 use lambda_core::{Error, Result, Store};
 use percent_encoding::percent_decode_str;
 
-use crate::SqliteStore;
+use crate::{MySqlStore, SqliteStore};
 
 const OPERATION: &str = "store_open";
-const SUPPORTED: &str =
-    "Give `sqlite:///absolute/path`, `sqlite://relative/path` or `sqlite::memory:`.";
+const SUPPORTED: &str = "Give `sqlite:///absolute/path`, `sqlite://relative/path`, `sqlite::memory:` or `mysql://user:password@host/database`.";
 
 /// Opens the store that `url` names, and brings its schema up to date.
 ///
 /// `sqlite://path` is a file, made if missing; its directory has to be there. A relative
 /// path counts from the current directory. What stands for itself in a URL is
 /// percent-encoded in the path: `%3F` for `?`, `%23` for `#`, `%25` for `%`.
-/// `sqlite::memory:` is a database in memory.
+/// `sqlite::memory:` is a database in memory. `mysql://user:password@host/database` is one in a
+/// MySQL or MariaDB server; [`MySqlStore`] says more. Its password is in no message and no log.
 ///
 /// # Errors
 /// `InvalidParameter` if no store has such a URL, or if what is there is no database of
@@ -32,6 +32,7 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
     Ok(match Target::parse(url)? {
         Target::SqliteFile(path) => Arc::new(SqliteStore::open(path).await?),
         Target::SqliteMemory => Arc::new(SqliteStore::open_in_memory().await?),
+        Target::MySql => Arc::new(MySqlStore::open(url).await?),
     })
 }
 
@@ -39,6 +40,8 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>> {
 enum Target {
     SqliteFile(PathBuf),
     SqliteMemory,
+    /// The URL is read where it is used.
+    MySql,
 }
 
 impl Target {
@@ -50,22 +53,29 @@ impl Target {
         if let Some(path) = url.strip_prefix("sqlite://") {
             return sqlite_path(path).map(Self::SqliteFile);
         }
+        if url.starts_with("mysql://") {
+            return Ok(Self::MySql);
+        }
         let scheme = url.split_once(':').map(|(scheme, _)| scheme).filter(|s| {
             s.len() <= 20 && !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric())
         });
         Err(match scheme {
-            Some("sqlite") => {
-                Error::invalid(OPERATION, "The store's URL lacks the `//` after `sqlite:`.")
+            Some(scheme @ ("sqlite" | "mysql")) => Error::invalid(
+                OPERATION,
+                format!("The store's URL lacks the `//` after `{scheme}:`."),
+            ),
+            Some("mariadb") => {
+                Error::invalid(OPERATION, "MariaDB's URLs have the scheme `mysql`, too.")
             }
             Some(scheme) => Error::invalid(
                 OPERATION,
                 format!(
-                    "There is no store for the scheme `{scheme}`; the only one so far is `sqlite`."
+                    "There is no store for the scheme `{scheme}`; there are `sqlite` and `mysql`."
                 ),
             ),
             None => Error::invalid(
                 OPERATION,
-                "The store's URL has no scheme; the only one so far is `sqlite`.",
+                "The store's URL has no scheme; there are `sqlite` and `mysql`.",
             ),
         }
         .hint(SUPPORTED))
@@ -116,6 +126,28 @@ mod tests {
     }
 
     #[test]
+    fn urls_of_servers() {
+        for url in [
+            "mysql://u:p@host/db",
+            "mysql://host:3307/db?ssl-mode=REQUIRED",
+        ] {
+            assert_eq!(Target::parse(url).unwrap(), Target::MySql, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn urls_of_servers_are_checked_before_anything_is_reached() {
+        for url in [
+            "mysql://u:secret@host.invalid",
+            "mysql://u:secret@host.invalid/d?x=y",
+        ] {
+            let error = crate::open(url).await.unwrap_err();
+            assert_eq!(error.kind(), lambda_core::ErrorKind::InvalidParameter);
+            assert!(!format!("{error:?}").contains("secret"));
+        }
+    }
+
+    #[test]
     fn other_urls_are_refused_with_the_supported_ones() {
         for url in [
             "",
@@ -130,6 +162,8 @@ mod tests {
             "sqlite:///a.db?mode=ro",
             "sqlite:///a%00.db",
             "postgres://user:secret@host/db",
+            "mysql:user:secret@host/db",
+            "mariadb://user:secret@host/db",
             "user:secret@host",
         ] {
             let error = Target::parse(url).unwrap_err();

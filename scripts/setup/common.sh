@@ -93,7 +93,8 @@ show_progress() {
     if [ -t 1 ]; then printf '\r\033[K'; fi
 }
 
-# apt_install LABEL PACKAGE...: installs from the machine's own package sources.
+# apt_install LABEL PACKAGE...: installs from the machine's own package sources, and removes nothing
+# that is in the way.
 apt_install() {
     local label=$1
     shift
@@ -102,7 +103,7 @@ apt_install() {
     require_root "install packages" "Packages wanted: $*"
     apt_update "$label"
     run_logged "$label: installing $*" "apt-install-$1" as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 \
-        apt-get -y -q -o DPkg::Lock::Timeout=300 --no-install-recommends install "$@" ||
+        apt-get -y -q -o DPkg::Lock::Timeout=300 --no-install-recommends --no-remove install "$@" ||
         die "$label: apt could not install: $*" "See $LOG_DIR/apt-install-$1.log"
 }
 

@@ -1,21 +1,25 @@
 # shellcheck shell=bash
-# The base images lambda-python and lambda-javascript.
+# The base images lambda-python and lambda-javascript, and how an image is made.
 
 setup_images() {
-    setup_image python python3 python3 python:3.13-slim
-    setup_image javascript nodejs node node:22-slim
+    local suites
+    # Where Debian's mirrors cannot be reached, this machine's own release may do as well.
+    suites="$DEBIAN_SUITE $(os_field VERSION_CODENAME)"
+    setup_image python "$suites" python3 python3 python:3.13-slim
+    setup_image javascript "$suites" nodejs node node:22-slim
 }
 
-# setup_image LANGUAGE DEBIAN-PACKAGE COMMAND REGISTRY-IMAGE
+# setup_image NAME DEBIAN-SUITES DEBIAN-PACKAGE COMMAND REGISTRY-IMAGE
 setup_image() {
-    local language=$1 package=$2 command=$3 base=$4 tag="lambda-$1:latest" old
-    if ! image_is_good "$language" "$tag"; then
+    local name=$1 tag="lambda-$1:latest" base=$5 recipe old
+    recipe=$(image_recipe "$@")
+    if ! image_is_good "$name" "$tag" "$recipe"; then
         old=$(docker_ image inspect --format '{{.Id}}' "$tag" 2>/dev/null || true)
         if registry_has "$base"; then
-            build_image "$language" "$tag" "$base"
+            build_image "$name" "$tag" "$recipe" "$base"
         else
             say "image $tag: no registry answers for $base; making it from Debian packages instead"
-            bootstrap_image "$language" "$tag" "$package" "$command"
+            bootstrap_image "$name" "$tag" "$recipe" "$2" "$3" "$4"
         fi
         image_runs "$tag" runc ||
             die "image $tag was made and does not run: $(tail -n 1 "$LOG_DIR/run-runc.log")"
@@ -25,23 +29,31 @@ setup_image() {
     say "image $tag: ok ($(image_label "$tag" lambda.image.made-by))"
 }
 
-# Everything that decides what is in an image: when it changes, the image is made again.
+# What only the tests use is kept away from what the platform needs.
+image_dockerfile() {
+    case "$1" in
+    test-*) echo "$ROOT/scripts/setup/$1.Dockerfile" ;;
+    *) echo "$ROOT/images/$1/Dockerfile" ;;
+    esac
+}
+
+# image_recipe NAME HOW...: everything that decides what is in an image. When it changes, the image
+# is made again.
 image_recipe() {
-    cat "$ROOT/images/$1/Dockerfile" "$ROOT/scripts/setup/rootfs.sh" | sha256sum | cut -c1-16
+    { printf '%s\n' "$@" && cat "$(image_dockerfile "$1")" "$ROOT/scripts/setup/rootfs.sh"; } | sha256sum | cut -c1-16
 }
 
 image_label() { docker_ image inspect --format "{{index .Config.Labels \"$2\"}}" "$1" 2>/dev/null || true; }
 
 # An image under our tag that carries no label of ours was put there by somebody for a reason.
 image_is_good() {
-    local language=$1 tag=$2 recipe
+    local name=$1 tag=$2 recipe=$3
     docker_ image inspect "$tag" >/dev/null 2>&1 || return 1
-    if [ "$(image_label "$tag" lambda.image)" != "$language" ]; then
+    if [ "$(image_label "$tag" lambda.image)" != "$name" ]; then
         say "image $tag: it was not made by this script and is left as it is"
         return
     fi
-    recipe=$(image_label "$tag" lambda.image.recipe)
-    [ "$recipe" = "$(image_recipe "$language")" ] && return
+    [ "$(image_label "$tag" lambda.image.recipe)" = "$recipe" ] && return
     say "image $tag: its recipe has changed"
     return 1
 }
@@ -55,37 +67,40 @@ registry_has() {
 }
 
 build_image() {
-    local language=$1 tag=$2 base=$3
-    run_logged "image $tag: building from $base" "image-$language" docker_ build --pull \
+    local name=$1 tag=$2 recipe=$3 base=$4 dockerfile
+    dockerfile=$(image_dockerfile "$name")
+    run_logged "image $tag: building from $base" "image-$name" docker_ build --pull \
         --label "lambda.image.made-by=docker build from $base" \
-        --label "lambda.image.recipe=$(image_recipe "$language")" \
-        -t "$tag" -f "$ROOT/images/$language/Dockerfile" "$ROOT/images/$language" ||
-        die "image $tag: docker build failed" "See $LOG_DIR/image-$language.log"
+        --label "lambda.image.recipe=$recipe" \
+        -t "$tag" -f "$dockerfile" "$(dirname "$dockerfile")" ||
+        die "image $tag: docker build failed" "See $LOG_DIR/image-$name.log"
 }
 
-# bootstrap_image LANGUAGE TAG PACKAGE COMMAND: much the same image, without a registry.
+# bootstrap_image NAME TAG RECIPE SUITES PACKAGE COMMAND: much the same image, without a registry.
 bootstrap_image() {
-    local language=$1 tag=$2 package=$3 command=$4 work suite
+    local name=$1 tag=$2 recipe=$3 suites=$4 package=$5 command=$6 work suite
     need_mmdebstrap "image $tag"
     work=$(mktemp -d)
-    # Where Debian's mirrors cannot be reached, this machine's own release may do as well.
-    for suite in $(printf '%s\n' "$DEBIAN_SUITE" "$(os_field VERSION_CODENAME)" | uniq); do
-        make_rootfs "image $tag: putting Debian packages together ($suite, $package)" "image-$language" \
+    for suite in $(tr ' ' '\n' <<<"$suites" | uniq); do
+        make_rootfs "image $tag: putting Debian packages together ($suite, $package)" "image-$name" \
             "$suite" "$package" "$work/rootfs.tar" || continue
-        import_rootfs "$work/rootfs.tar" "$tag" "$command" "lambda.image=$language" \
+        import_rootfs "$work/rootfs.tar" "$tag" "$command" "lambda.image=$name" \
             "lambda.image.made-by=\"Debian packages: $suite, $package\"" \
-            "lambda.image.recipe=$(image_recipe "$language")"
+            "lambda.image.recipe=$recipe"
         as_root rm -rf "$work"
         return
     done
     as_root rm -rf "$work"
-    die "image $tag: neither a registry nor a mirror of Debian provides it" "See $LOG_DIR/image-$language.log" \
+    die "image $tag: neither a registry nor a mirror of Debian provides it" "See $LOG_DIR/image-$name.log" \
         "Make an image with sh and $command yourself, tag it $tag and run this script again."
 }
 
-# image_runs TAG RUNTIME: whether the image's language really runs.
+# image_runs TAG RUNTIME: whether the image's language, or its program, really runs.
 image_runs() {
     local program=(node -e 'console.log(6*7)')
-    case "$1" in lambda-python:*) program=(python3 -c 'print(6*7)') ;; esac
+    case "$1" in
+    lambda-python:*) program=(python3 -c 'print(6*7)') ;;
+    lambda-test-mysql:*) program=(sh -c '/usr/sbin/mysqld --version >&2 && echo 42') ;;
+    esac
     [ "$(docker_ run --rm --runtime="$2" --network=none "$1" "${program[@]}" 2>"$LOG_DIR/run-$2.log" </dev/null)" = 42 ]
 }

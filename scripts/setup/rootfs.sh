@@ -1,8 +1,10 @@
 # shellcheck shell=bash
-# Packages of Debian 13 (trixie), for the base images and for a gVisor that is new enough, taken
-# with mmdebstrap: it verifies apt's signatures and leaves this machine's package sources alone.
+# Packages of Debian 13 (trixie), for the base images and for a gVisor that is new enough, and of
+# Debian's unstable for what is in no release, taken with mmdebstrap: it verifies apt's signatures
+# and leaves this machine's package sources alone.
 
 DEBIAN_SUITE=trixie
+DEBIAN_UNSTABLE=sid
 
 # The mirror this machine's administrator chose, where it is a Debian. Anywhere else nothing is
 # printed, and mmdebstrap uses its own default for Debian's suites.
@@ -26,16 +28,18 @@ need_mmdebstrap() {
 
 # unpack_debian LABEL LOGNAME SUITE VARIANT PACKAGE TARFILE [MMDEBSTRAP-OPTION...]
 unpack_debian() {
-    local label=$1 log=$2 suite=$3 variant=$4 package=$5 tarfile=$6 mirror=()
+    local label=$1 log=$2 suite=$3 variant=$4 package=$5 tarfile=$6 mirror=() dated=()
     shift 6
-    if [ "$suite" = "$DEBIAN_SUITE" ]; then
-        mapfile -t mirror < <(debian_mirror)
-    fi
+    case "$suite" in
+    "$DEBIAN_SUITE" | "$DEBIAN_UNSTABLE") mapfile -t mirror < <(debian_mirror) ;;
+    esac
+    # Unlike a release's, its index is signed for a week only, and a mirror may be behind or stand still.
+    [ "$suite" != "$DEBIAN_UNSTABLE" ] || dated=(--aptopt='Acquire::Check-Valid-Until "false"')
     run_logged "$label" "$log" as_root mmdebstrap --variant="$variant" --include="$package" \
-        --aptopt='Apt::Install-Recommends "false"' "$@" "$suite" "$tarfile" "${mirror[@]}"
+        --aptopt='Apt::Install-Recommends "false"' "${dated[@]}" "$@" "$suite" "$tarfile" "${mirror[@]}"
 }
 
-# make_rootfs LABEL LOGNAME SUITE PACKAGE TARFILE: a small system that runs one language. The
+# make_rootfs LABEL LOGNAME SUITE PACKAGE TARFILE: a small system that runs one program. The
 # package's own installation byte-compiles Python's library. Manuals, translations and the state of
 # the package manager are of no use in a read-only root.
 make_rootfs() {

@@ -2,12 +2,16 @@
 //! are unpacked once and mounted.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufReader, Cursor, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use tokio::sync::Mutex;
 
+use super::packages::Packages;
 use crate::archive;
 use crate::error::{Error, Result};
 use crate::model::limits::{SENT_PACKAGE_BYTES_MAX, SENT_UNPACKED_BYTES_MAX};
@@ -18,6 +22,7 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(super) struct Code {
     store: Arc<dyn Store>,
+    packages: Packages,
     /// Where packages are unpacked: by digest, so that each is unpacked once.
     directory: PathBuf,
     /// Which zip archives are mounted, as far as that has been found out: a warm invocation
@@ -30,6 +35,7 @@ pub(super) struct Code {
 impl Code {
     pub(super) fn new(store: Arc<dyn Store>, directory: PathBuf) -> Self {
         Self {
+            packages: Packages::new(Arc::clone(&store)),
             store,
             directory,
             mounted: RwLock::default(),
@@ -43,7 +49,7 @@ impl Code {
         if self.is_mounted(package).await? {
             return Ok(None);
         }
-        let bytes = self.package(package).await?;
+        let bytes = self.packages.get(package).await?;
         Ok(Some((package.format, bytes)))
     }
 
@@ -61,30 +67,34 @@ impl Code {
         if target.is_dir() {
             return Ok(Some(target));
         }
-        let bytes = self.package(package).await?;
+        let archive = self.spool(package.digest).await?;
         let partial = self.directory.join(format!("{}.partial", package.digest));
         let ready = target.clone();
-        tokio::task::spawn_blocking(move || {
+        blocking(move || {
             // What a cancelled or failed attempt left.
             let _ = std::fs::remove_dir_all(&partial);
             std::fs::create_dir_all(&partial).map_err(unusable)?;
-            archive::unpack(&bytes, &partial)?;
+            archive::unpack(BufReader::new(&archive), &partial)?;
             // A directory with this name is complete.
             std::fs::rename(&partial, &ready).map_err(unusable)
         })
-        .await
-        .map_err(|error| {
-            Error::internal("code_mount", "Unpacking a code package failed.").source(error)
-        })??;
+        .await?;
         Ok(Some(target))
     }
 
-    async fn package(&self, package: &CodeRef) -> Result<Bytes> {
-        self.store
-            .package_get(package.digest)
-            .await?
-            .collect()
-            .await
+    /// A package in a file without a name, checked: a large one is nowhere in memory as a whole.
+    async fn spool(&self, digest: PackageDigest) -> Result<File> {
+        let directory = self.directory.clone();
+        let mut file = blocking(move || unnamed_file(&directory).map_err(unusable)).await?;
+        let mut chunks = self.store.package_get(digest).await?.chunks;
+        while let Some(chunk) = chunks.try_next().await? {
+            file = blocking(move || {
+                file.write_all(&chunk).map_err(unusable)?;
+                Ok(file)
+            })
+            .await?;
+        }
+        Ok(file)
     }
 
     async fn is_mounted(&self, package: &CodeRef) -> Result<bool> {
@@ -101,12 +111,33 @@ impl Code {
         if let Some(mounted) = known {
             return Ok(mounted);
         }
-        let bytes = self.package(package).await?;
-        let mounted = archive::unpacked_bytes(&bytes)? > SENT_UNPACKED_BYTES_MAX;
+        let bytes = self.packages.get(package).await?;
+        let mounted = archive::unpacked_bytes(Cursor::new(&bytes))? > SENT_UNPACKED_BYTES_MAX;
         let mut known = self.mounted.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(package.digest, mounted);
         Ok(mounted)
     }
+}
+
+/// Its space is free again as soon as it is closed, however that comes about.
+fn unnamed_file(directory: &Path) -> std::io::Result<File> {
+    let path = directory.join(format!("{}.zip", uuid::Uuid::now_v7()));
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| {
+        Error::internal("code_mount", "Unpacking a code package failed.").source(error)
+    })?
 }
 
 fn unusable(error: std::io::Error) -> Error {

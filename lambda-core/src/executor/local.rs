@@ -12,9 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::code::Code;
-use super::functions::Functions;
 use super::run::Run;
-use super::{ExecuteRequest, Executor, Invocation, InvocationDriver};
+use super::{ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
 use crate::model::{
@@ -22,10 +21,10 @@ use crate::model::{
     OwnerId, Payload, RuntimeName,
 };
 use crate::output::LogStream;
-use crate::pool::{Pool, PoolOptions};
+use crate::pool::{FailingRuntime, Pool, PoolOptions, PoolStats};
 use crate::recorder::Recorder;
-use crate::runtime::Runtime;
-use crate::store::Store;
+use crate::runtime::{Finding, Runtime, Severity};
+use crate::store::{FunctionCache, Store};
 
 /// How long removing the last sandboxes may take once all invocations have ended.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,7 +36,7 @@ pub struct LocalExecutor(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     owner: OwnerId,
-    functions: Functions,
+    functions: FunctionCache,
     code: Code,
     runtimes: HashMap<RuntimeName, Arc<dyn Runtime>>,
     pool: Pool,
@@ -96,9 +95,9 @@ impl LocalExecutor {
         }
         Self(Arc::new(Shared {
             owner: parts.owner,
-            functions: Functions::new(Arc::clone(&parts.store)),
+            functions: FunctionCache::new(Arc::clone(&parts.store)),
             code: Code::new(parts.store, parts.code_directory),
-            pool: Pool::new(parts.pool, runtimes.clone()),
+            pool: Pool::new(parts.pool, runtimes.clone(), parts.owner),
             runtimes,
             recorder: parts.recorder,
             tasks: TaskTracker::new(),
@@ -150,9 +149,41 @@ impl Executor for LocalExecutor {
         Ok(invocation)
     }
 
-    fn function_changed(&self, function: FunctionId, current: Option<u32>) {
-        self.0.functions.changed();
-        self.0.pool.function_changed(function, current);
+    fn function_changed(&self, function: FunctionId, change: FunctionChange) {
+        self.0.functions.forget(function);
+        match change {
+            FunctionChange::Current(version) => {
+                self.0.pool.function_changed(function, Some(version));
+            }
+            FunctionChange::Deleted => self.0.pool.function_changed(function, None),
+            FunctionChange::Alias => {}
+        }
+    }
+
+    fn check(&self) -> Vec<Finding> {
+        let failing = self.0.pool.stats().failing;
+        let finding = |failing: FailingRuntime| {
+            let what = if failing.is_open {
+                "Callers are refused"
+            } else {
+                "Callers wait"
+            };
+            Finding::bad(
+                Severity::Warning,
+                format!("{} sandboxes", failing.runtime),
+                format!(
+                    "The last {} attempts to create one failed. {what} until the next, in {:.1} s.",
+                    failing.failures,
+                    failing.retry_after.as_secs_f64()
+                ),
+                "The platform's log says why each failed.",
+            )
+        };
+        failing.into_iter().map(finding).collect()
+    }
+
+    fn pool_stats(&self) -> Option<PoolStats> {
+        Some(self.0.pool.stats())
     }
 
     async fn close(&self, deadline: Duration) {
@@ -181,7 +212,9 @@ impl Shared {
         let result = run
             .execute(&self.pool, &self.code, self.owner, &driver)
             .await;
-        if let Ok(outcome) = &result {
+        if let Ok(outcome) = &result
+            && self.recorder.is_on()
+        {
             let namespace = run.function.namespace.clone();
             let record = InvocationRecord::new(namespace, run.started_at, outcome);
             let written = driver.output();

@@ -4,9 +4,9 @@
 //! `conformance::executor` (feature `conformance`).
 
 mod code;
-mod functions;
 mod local;
 mod outcome;
+mod packages;
 mod run;
 
 use std::fmt;
@@ -22,6 +22,8 @@ use crate::model::{
     FunctionId, FunctionRef, Namespace, Outcome, Payload, Qualifier, RequestId, RuntimeName,
 };
 use crate::output::{LogReader, OutputCapture};
+use crate::pool::PoolStats;
+use crate::runtime::Finding;
 
 pub use local::{LocalExecutor, LocalExecutorParts};
 
@@ -38,13 +40,35 @@ pub trait Executor: fmt::Debug + Send + Sync + 'static {
     /// function has not run then, and a retry is safe.
     async fn start(&self, request: ExecuteRequest) -> Result<Invocation>;
 
-    /// Tells that a function has a new current version, or is gone (none): what was kept
-    /// ready of others is let go, and the next request sees the change.
-    fn function_changed(&self, function: FunctionId, current: Option<u32>);
+    /// Tells that a function has changed: what was kept ready of other versions than the current
+    /// one is let go, and the next request sees the change.
+    fn function_changed(&self, function: FunctionId, change: FunctionChange);
+
+    /// What is amiss with the executor itself, besides its runtimes and its store.
+    fn check(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// The sandboxes that it keeps, in numbers; none where it keeps none itself.
+    fn pool_stats(&self) -> Option<PoolStats> {
+        None
+    }
 
     /// Stops taking requests, waits for the running ones until `deadline` has passed, kills
     /// the rest, and removes every sandbox.
     async fn close(&self, deadline: Duration);
+}
+
+/// What has become of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FunctionChange {
+    /// This is its current version now.
+    Current(u32),
+    /// An alias other than `current` was set or deleted.
+    Alias,
+    /// It is gone.
+    Deleted,
 }
 
 /// A request to execute a function once.
@@ -111,6 +135,13 @@ impl ExecuteRequest {
     #[must_use]
     pub fn runtime(mut self, runtime: RuntimeName) -> Self {
         self.runtime = Some(runtime);
+        self
+    }
+
+    /// Another version than the current one.
+    #[must_use]
+    pub fn qualifier(mut self, qualifier: Qualifier) -> Self {
+        self.qualifier = qualifier;
         self
     }
 

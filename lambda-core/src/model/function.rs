@@ -5,10 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::code::{CodeRef, CodeSource};
 use super::ids::{AliasName, FunctionId, FunctionName, Namespace, RevisionId, RuntimeName};
 use super::limits;
 use crate::error::{Error, Result};
@@ -60,104 +60,6 @@ impl FromStr for Language {
     }
 }
 
-/// The SHA-256 of a code package: its name in every store.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PackageDigest([u8; 32]);
-
-impl PackageDigest {
-    /// The digest of `bytes`.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        use sha2::Digest as _;
-        Self(sha2::Sha256::digest(bytes).into())
-    }
-
-    /// The 32 bytes, as a store keeps them.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// The digest that [`as_bytes`](Self::as_bytes) gave.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-}
-
-impl fmt::Display for PackageDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for PackageDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// How a code package is packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum CodeFormat {
-    /// One source file.
-    Inline,
-    /// A zip archive.
-    Zip,
-}
-
-/// One code package of a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct CodeRef {
-    /// Its name.
-    pub digest: PackageDigest,
-    /// How it is packed.
-    pub format: CodeFormat,
-    /// Its size as stored, in bytes.
-    pub size_bytes: u64,
-}
-
-/// Code as a caller hands it in.
-#[derive(Clone, PartialEq, Eq)]
-pub enum CodeSource {
-    /// One source file, in UTF-8.
-    Inline(String),
-    /// A zip archive with one module or several.
-    Zip(Bytes),
-}
-
-impl CodeSource {
-    /// How it is packed.
-    #[must_use]
-    pub fn format(&self) -> CodeFormat {
-        match self {
-            Self::Inline(_) => CodeFormat::Inline,
-            Self::Zip(_) => CodeFormat::Zip,
-        }
-    }
-
-    /// The bytes that are stored.
-    #[must_use]
-    pub fn into_bytes(self) -> Bytes {
-        match self {
-            Self::Inline(text) => Bytes::from(text),
-            Self::Zip(bytes) => bytes,
-        }
-    }
-}
-
-impl fmt::Debug for CodeSource {
-    // Code may hold secrets and may be 50 MB.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inline(text) => write!(f, "Inline({} bytes)", text.len()),
-            Self::Zip(bytes) => write!(f, "Zip({} bytes)", bytes.len()),
-        }
-    }
-}
-
 /// Everything about a function version besides its code.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
@@ -186,6 +88,9 @@ pub struct FunctionConfig {
     pub image: Option<String>,
     /// `none`, or a network out of the operator's list.
     pub network: String,
+    /// Each invocation of a handler function is a process of its own, which finds the code
+    /// loaded and nothing that another invocation left in memory. Scripts are always so.
+    pub fresh_process: bool,
 }
 
 impl FunctionConfig {
@@ -205,6 +110,7 @@ impl FunctionConfig {
             concurrency: None,
             image: None,
             network: "none".to_owned(),
+            fresh_process: false,
         }
     }
 
@@ -425,6 +331,8 @@ pub struct FunctionPatch {
     pub image: Option<Option<String>>,
     /// The network.
     pub network: Option<String>,
+    /// Whether each invocation is a process of its own.
+    pub fresh_process: Option<bool>,
     /// New code.
     pub code: Option<CodeSource>,
 }
@@ -449,5 +357,6 @@ impl FunctionPatch {
         set(&mut config.concurrency, &self.concurrency);
         set(&mut config.image, &self.image);
         set(&mut config.network, &self.network);
+        set(&mut config.fresh_process, &self.fresh_process);
     }
 }

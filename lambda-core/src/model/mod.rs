@@ -1,5 +1,6 @@
 //! Plain data: functions, invocations, limits and ids. Nothing here does any work.
 
+mod code;
 mod function;
 mod ids;
 mod invocation;
@@ -8,10 +9,8 @@ mod metrics;
 mod retention;
 mod token;
 
-pub use function::{
-    Alias, CodeFormat, CodeRef, CodeSource, Function, FunctionConfig, FunctionPatch, Language,
-    PackageDigest,
-};
+pub use code::{CodeFile, CodeFormat, CodeRef, CodeSource, PackageDigest};
+pub use function::{Alias, Function, FunctionConfig, FunctionPatch, Language};
 pub use ids::{
     AliasName, FunctionId, FunctionName, FunctionRef, FunctionSelector, Namespace, OwnerId,
     Qualifier, RequestId, RevisionId, RuntimeName, SandboxId, TokenId,

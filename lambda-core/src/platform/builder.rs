@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Inner, Platform};
-use crate::data_dir::{DataDir, DeadOwner};
+use crate::data_dir::{self, DataDir, DeadOwner};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, LocalExecutor, LocalExecutorParts};
-use crate::model::Namespace;
+use crate::model::{Namespace, Retention};
 use crate::pool::PoolOptions;
-use crate::recorder::Recorder;
+use crate::recorder::{Expiry, Recorder, RecorderOptions};
 use crate::runtime::Runtime;
 use crate::store::{MemoryStore, Store};
 
@@ -28,6 +28,9 @@ pub struct PlatformBuilder {
     pool: PoolOptions,
     namespace: Namespace,
     drain_timeout: Option<Duration>,
+    retention: Retention,
+    journal_bytes_max: Option<u64>,
+    is_recording_off: bool,
 }
 
 impl PlatformBuilder {
@@ -74,6 +77,27 @@ impl PlatformBuilder {
         self
     }
 
+    /// How long the store keeps records of invocations, and figures made of them.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// Bytes of records that the store has not taken yet, at which new ones are shed (default
+    /// [`JOURNAL_BYTES_MAX_DEFAULT`](crate::recorder::JOURNAL_BYTES_MAX_DEFAULT)). A record has
+    /// some 120 bytes and what its function wrote.
+    pub fn journal_bytes_max(mut self, bytes: u64) -> Self {
+        self.journal_bytes_max = Some(bytes);
+        self
+    }
+
+    /// Whether invocations are recorded (default true). Without it there is no journal and no
+    /// history of new invocations; what earlier processes left in their journals stays there.
+    pub fn recording(mut self, recording: bool) -> Self {
+        self.is_recording_off = !recording;
+        self
+    }
+
     /// Takes a place in the data directory, removes what dead processes left there and
     /// keeps their records, and starts the platform on the current tokio runtime.
     ///
@@ -94,10 +118,27 @@ impl PlatformBuilder {
         let data_dir = DataDir::open(&root)?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         for dead in data_dir.dead_owners()? {
-            data_dir.adopt_journal(&dead)?;
+            if !self.is_recording_off
+                && let Err(error) = data_dir.adopt_journal(&dead)
+            {
+                // Its directory stays, for the next start.
+                tracing::error!(?error, owner = %dead.owner, "the journal of a dead process cannot be taken over");
+            }
             clear_away(dead, &self.runtimes).await;
         }
-        let recorder = Recorder::start(&data_dir.journal(), Arc::clone(&store))?;
+        let recorder = if self.is_recording_off {
+            Recorder::off()
+        } else {
+            let mut options = RecorderOptions::new(data_dir.journal());
+            options.status = data_dir.status();
+            options.rejected = data_dir::rejected(&root);
+            options.retention = self.retention;
+            if let Some(bytes) = self.journal_bytes_max {
+                options.journal_bytes_max = bytes;
+            }
+            Recorder::start(options, Arc::clone(&store))?
+        };
+        let expiry = Expiry::start(Arc::clone(&store), self.namespace.clone(), self.retention);
         let executor = self.executor.unwrap_or_else(|| {
             let mut parts = LocalExecutorParts::new(
                 data_dir.owner(),
@@ -112,10 +153,12 @@ impl PlatformBuilder {
         Ok(Platform {
             inner: Arc::new(Inner {
                 namespace: self.namespace,
+                retention: self.retention,
                 store,
                 runtimes: self.runtimes,
                 executor,
                 recorder,
+                expiry,
                 data_dir,
                 drain_timeout: self.drain_timeout.unwrap_or(DRAIN_TIMEOUT_DEFAULT),
             }),
@@ -123,8 +166,8 @@ impl PlatformBuilder {
     }
 }
 
-/// Removes the sandboxes of a dead process. Where a back end cannot, its directory stays,
-/// so that the next start tries again.
+/// Removes the sandboxes of a dead process. Where a back end cannot, or records are left, its
+/// directory stays, so that the next start tries again.
 async fn clear_away(dead: DeadOwner, runtimes: &[Arc<dyn Runtime>]) {
     for runtime in runtimes {
         match runtime.remove_owned(dead.owner).await {
@@ -138,5 +181,7 @@ async fn clear_away(dead: DeadOwner, runtimes: &[Arc<dyn Runtime>]) {
             }
         }
     }
-    dead.remove();
+    if !dead.has_records() {
+        dead.remove();
+    }
 }

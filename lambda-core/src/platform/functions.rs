@@ -1,16 +1,15 @@
 //! Deploying, reading, changing and deleting functions.
 
-use bytes::Bytes;
-
 use super::{NewFunction, Platform, check_limit};
-use crate::archive;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::limits::INLINE_CODE_BYTES_MAX;
+use crate::executor::FunctionChange;
 use crate::model::{
-    CodeFormat, CodeRef, CodeSource, Function, FunctionConfig, FunctionPatch, FunctionRef,
-    FunctionSelector, Page,
+    Alias, AliasName, Function, FunctionConfig, FunctionPatch, FunctionRef, FunctionSelector, Page,
+    Qualifier, RevisionId,
 };
-use crate::store::{CreateFunction, ListFunctions, PutPackage, UpdateFunction};
+use crate::store::{
+    CreateFunction, DeleteAlias, ListFunctions, ListVersions, SetAlias, UpdateFunction,
+};
 
 /// Attempts at an update that others' updates keep overtaking.
 const UPDATE_ATTEMPTS: u32 = 10;
@@ -81,25 +80,19 @@ impl Platform {
         self.inner.store.function_get(&selector).await
     }
 
-    /// The code of `function`, at the version that it is.
+    /// A function at any of its versions.
     ///
     /// # Errors
-    /// `NotFound` if it was deleted meanwhile.
-    pub async fn function_code(&self, function: &Function) -> Result<CodeSource> {
-        let package = function
-            .code
-            .first()
-            .ok_or_else(|| Error::internal("function_code", "A version has no code."))?;
-        let bytes = self.inner.store.package_get(package.digest).await?;
-        let bytes = bytes.collect().await?;
-        match package.format {
-            CodeFormat::Inline => String::from_utf8(bytes.into())
-                .map(CodeSource::Inline)
-                .map_err(|error| {
-                    Error::internal("function_code", "Inline code is not UTF-8.").source(error)
-                }),
-            CodeFormat::Zip => Ok(CodeSource::Zip(bytes)),
-        }
+    /// `NotFound`.
+    pub async fn function_get_at(
+        &self,
+        function: &FunctionRef,
+        qualifier: Qualifier,
+    ) -> Result<Function> {
+        let mut selector =
+            FunctionSelector::current(self.inner.namespace.clone(), function.clone());
+        selector.qualifier = qualifier;
+        self.inner.store.function_get(&selector).await
     }
 
     /// Functions, newest first. `limit` is 1 to 1,000.
@@ -157,6 +150,89 @@ impl Platform {
         Err(overtaken())
     }
 
+    /// The versions of a function, newest first. `limit` is 1 to 1,000.
+    ///
+    /// # Errors
+    /// `NotFound`, `InvalidParameter`.
+    pub async fn version_list(
+        &self,
+        function: &FunctionRef,
+        limit: u32,
+        cursor: Option<String>,
+    ) -> Result<Page<Function>> {
+        check_limit(limit)?;
+        let id = self.function_get(function).await?.id;
+        let mut request = ListVersions::first(self.inner.namespace.clone(), id, limit);
+        request.cursor = cursor;
+        self.inner.store.version_list(request).await
+    }
+
+    /// Makes an earlier version the current one again (or a later one): nothing is copied, and
+    /// the next change still gets the next number. `expected`: the revision that the decision
+    /// was made from; none: whatever it is now.
+    ///
+    /// # Errors
+    /// `NotFound` for the function or the version; `PreconditionFailed`.
+    pub async fn rollback(
+        &self,
+        function: &FunctionRef,
+        version: u32,
+        expected: Option<RevisionId>,
+    ) -> Result<Function> {
+        self.alias_set(function, AliasName::current(), version, expected)
+            .await
+    }
+
+    /// Points an alias at a version, and returns the function at it; see
+    /// [`Store::alias_set`](crate::Store::alias_set).
+    ///
+    /// # Errors
+    /// `NotFound` for the function or the version; `PreconditionFailed`; `InvalidParameter` if
+    /// there are too many.
+    pub async fn alias_set(
+        &self,
+        function: &FunctionRef,
+        alias: AliasName,
+        version: u32,
+        expected: Option<RevisionId>,
+    ) -> Result<Function> {
+        let id = self.function_get(function).await?.id;
+        let is_current = alias.is_current();
+        let mut request = SetAlias::new(self.inner.namespace.clone(), id, alias, version);
+        request.expected = expected;
+        let function = self.inner.store.alias_set(request).await?;
+        self.inner.executor.function_changed(
+            id,
+            match is_current {
+                true => FunctionChange::Current(version),
+                false => FunctionChange::Alias,
+            },
+        );
+        Ok(function)
+    }
+
+    /// The aliases of a function, `current` among them, by name.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn alias_list(&self, function: &FunctionRef) -> Result<Vec<Alias>> {
+        let id = self.function_get(function).await?.id;
+        self.inner.store.alias_list(&self.inner.namespace, id).await
+    }
+
+    /// Deletes an alias, not its version.
+    ///
+    /// # Errors
+    /// `NotFound` for the function or the alias; `InvalidParameter` for `current`.
+    pub async fn alias_delete(&self, function: &FunctionRef, alias: AliasName) -> Result<()> {
+        let id = self.function_get(function).await?.id;
+        let request = DeleteAlias::new(self.inner.namespace.clone(), id, alias);
+        self.inner.store.alias_delete(request).await?;
+        let executor = &self.inner.executor;
+        executor.function_changed(id, FunctionChange::Alias);
+        Ok(())
+    }
+
     /// Deletes a function and frees its name.
     ///
     /// # Errors
@@ -165,7 +241,9 @@ impl Platform {
         let id = self.function_get(function).await?.id;
         let namespace = &self.inner.namespace;
         let deleted = self.inner.store.function_delete(namespace, id).await;
-        self.inner.executor.function_changed(id, None);
+        self.inner
+            .executor
+            .function_changed(id, FunctionChange::Deleted);
         deleted
     }
 
@@ -174,7 +252,7 @@ impl Platform {
         let updated = self.inner.store.function_update(update).await?;
         self.inner
             .executor
-            .function_changed(id, Some(updated.version));
+            .function_changed(id, FunctionChange::Current(updated.version));
         Ok(updated)
     }
 
@@ -196,40 +274,6 @@ impl Platform {
                 .hint(format!("`runtime` is one of {}.", known.join(", "))))
             }
         }
-    }
-
-    async fn put_code(&self, code: CodeSource) -> Result<CodeRef> {
-        let format = code.format();
-        let bytes = match code {
-            CodeSource::Inline(source) if source.len() > INLINE_CODE_BYTES_MAX => {
-                return Err(Error::new(
-                    ErrorKind::PayloadTooLarge,
-                    "function_validate",
-                    "Inline code has at most 4 MiB.",
-                )
-                .hint("Pack it as a zip archive."));
-            }
-            CodeSource::Inline(source) => Bytes::from(source),
-            CodeSource::Zip(bytes) => {
-                let checked = bytes.clone();
-                // Inflating 250 MiB is work for another thread.
-                tokio::task::spawn_blocking(move || archive::check(&checked))
-                    .await
-                    .map_err(|error| {
-                        Error::internal("archive_check", "Checking an archive failed.")
-                            .source(error)
-                    })??;
-                bytes
-            }
-        };
-        let request = PutPackage::new(bytes);
-        let code = CodeRef {
-            digest: request.digest,
-            format,
-            size_bytes: request.size_bytes,
-        };
-        self.inner.store.package_put(request).await?;
-        Ok(code)
     }
 }
 

@@ -1,7 +1,9 @@
 //! What an embedding application sees.
 
 mod builder;
+mod code;
 mod functions;
+mod invocations;
 mod new_function;
 
 use std::sync::Arc;
@@ -12,12 +14,12 @@ use crate::error::{Error, Result};
 use crate::executor::{ExecuteRequest, Executor, Invocation};
 use crate::model::limits::PAGE_MAX;
 use crate::model::{
-    InvocationRecord, InvocationSummary, Namespace, Outcome, Page, RuntimeName, Scope, Token,
-    TokenDigest, TokenId,
+    Namespace, Outcome, Retention, RuntimeName, Scope, Token, TokenDigest, TokenId,
 };
-use crate::recorder::Recorder;
+use crate::pool::PoolStats;
+use crate::recorder::{Expiry, Recorder, RecorderStatus};
 use crate::runtime::{Finding, Runtime, Severity};
-use crate::store::{ListInvocations, Store, SummarizeInvocations};
+use crate::store::Store;
 
 pub use builder::PlatformBuilder;
 pub use new_function::NewFunction;
@@ -34,10 +36,12 @@ pub struct Platform {
 #[derive(Debug)]
 struct Inner {
     namespace: Namespace,
+    retention: Retention,
     store: Arc<dyn Store>,
     runtimes: Vec<Arc<dyn Runtime>>,
     executor: Arc<dyn Executor>,
     recorder: Recorder,
+    expiry: Expiry,
     data_dir: DataDir,
     drain_timeout: Duration,
 }
@@ -66,31 +70,6 @@ impl Platform {
     /// The run goes on and is recorded.
     pub async fn execute(&self, request: ExecuteRequest) -> Result<Outcome> {
         self.start(request).await?.outcome().await
-    }
-
-    /// Records of invocations, newest first. `limit` is 1 to 1,000. A run is visible within
-    /// a second.
-    ///
-    /// # Errors
-    /// `InvalidParameter`.
-    pub async fn invocation_list(
-        &self,
-        limit: u32,
-        cursor: Option<String>,
-    ) -> Result<Page<InvocationRecord>> {
-        check_limit(limit)?;
-        let mut request = ListInvocations::first(self.inner.namespace.clone(), limit);
-        request.cursor = cursor;
-        self.inner.store.invocation_list(request).await
-    }
-
-    /// Counts and durations of all invocations.
-    ///
-    /// # Errors
-    /// `StoreUnavailable`.
-    pub async fn invocation_summary(&self) -> Result<InvocationSummary> {
-        let request = SummarizeInvocations::all(self.inner.namespace.clone());
-        self.inner.store.invocation_summary(request).await
     }
 
     /// Makes a token and returns its secret, which is kept nowhere.
@@ -125,7 +104,14 @@ impl Platform {
         names.collect()
     }
 
-    /// Looks at the store and at every runtime; see [`Runtime::check`].
+    /// How the records of invocations stand on their way into the store; none where recording
+    /// is off. Costs next to nothing.
+    #[must_use]
+    pub fn recorder_status(&self) -> Option<RecorderStatus> {
+        self.inner.recorder.status()
+    }
+
+    /// Looks at the store, at the way of records into it and at every runtime; see [`Runtime::check`].
     pub async fn check(&self, thorough: bool) -> Vec<Finding> {
         let mut findings = Vec::new();
         match self.inner.store.check().await {
@@ -143,19 +129,20 @@ impl Platform {
                     .to_owned(),
             )),
         }
-        let shed = self.inner.recorder.shed();
-        if shed > 0 {
-            findings.push(Finding::bad(
-                Severity::Warning,
-                "records",
-                format!("{shed} records of invocations could not be kept since the start"),
-                "Check the store and the data directory's disk.",
-            ));
+        if let Some(status) = self.recorder_status() {
+            findings.extend(status.findings());
         }
         for runtime in &self.inner.runtimes {
             findings.extend(runtime.check(thorough).await);
         }
+        findings.extend(self.inner.executor.check());
         findings
+    }
+
+    /// This platform's sandboxes, in numbers; none where its executor keeps none itself.
+    #[must_use]
+    pub fn pool_stats(&self) -> Option<PoolStats> {
+        self.inner.executor.pool_stats()
     }
 
     /// Stops taking requests, waits for the running ones for as long as the builder's
@@ -169,6 +156,7 @@ impl Platform {
                 tracing::warn!(runtime = %runtime.name(), ?error, "sandboxes may be left; the next start removes them");
             }
         }
+        inner.expiry.close().await;
         inner.recorder.close(inner.drain_timeout).await;
         inner.store.close().await;
         inner.data_dir.close();

@@ -45,6 +45,12 @@ impl AppendInvocations {
     }
 }
 
+/// Before when figures per minute and per hour are removed.
+fn since(retention: &Retention, now: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+    let since = |kept: Option<std::time::Duration>| now.checked_sub(kept?).ok();
+    (since(retention.minutes), since(retention.hours))
+}
+
 /// See [`Store::invocation_list`](super::Store::invocation_list).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -153,6 +159,13 @@ impl SummarizeInvocations {
             minutes_since: None,
             hours_since: None,
         }
+    }
+
+    /// Knows of the figures that `retention` would have removed at `now`.
+    #[must_use]
+    pub fn retention(mut self, retention: &Retention, now: Timestamp) -> Self {
+        (self.minutes_since, self.hours_since) = since(retention, now);
+        self
     }
 
     /// Checks the bounds.

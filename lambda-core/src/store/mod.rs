@@ -5,6 +5,7 @@
 
 mod cursor;
 mod function;
+mod function_cache;
 mod invocation;
 mod memory;
 mod package;
@@ -28,6 +29,7 @@ pub use cursor::{FunctionCursor, InvocationCursor, VersionCursor};
 pub use function::{
     CreateFunction, DeleteAlias, ListFunctions, ListVersions, SetAlias, UpdateFunction,
 };
+pub use function_cache::{FunctionCache, STALENESS_MAX};
 pub use invocation::{
     AppendInvocations, ExpireInvocations, Expiring, ListInvocations, SummarizeInvocations,
 };

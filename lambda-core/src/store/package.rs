@@ -217,7 +217,7 @@ mod tests {
 
     fn streamed(pieces: &[usize]) -> (Vec<u8>, PackageChunks) {
         let total: usize = pieces.iter().sum();
-        let bytes: Vec<u8> = (0..total).map(|at| (at % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250_u8).cycle().take(total).collect();
         let mut rest = Bytes::from(bytes.clone());
         let chunks: Vec<_> = pieces.iter().map(|len| Ok(rest.split_to(*len))).collect();
         (bytes, stream::iter(chunks).boxed())

@@ -32,6 +32,8 @@ struct ExecuteBody<'a> {
     id: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     name: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    qualifier: Option<Cow<'a, str>>,
     #[serde(default)]
     args: Option<Vec<String>>,
     /// Kept as it was sent: it is the function that parses it. `null` is an event.
@@ -72,6 +74,9 @@ fn execute_request(bytes: &Bytes) -> Result<ExecuteRequest, ApiError> {
         }
     };
     let mut request = ExecuteRequest::new(function);
+    if let Some(qualifier) = &body.qualifier {
+        request.qualifier = qualifier.parse()?;
+    }
     request.runtime = runtime(body.use_gvisor, body.runtime.as_deref())?;
     request.timeout = timeout(body.timeout_ms)?;
     request.payload = match (body.args, body.event) {

@@ -2,40 +2,39 @@
 
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, LINK, LOCATION};
-use lambda_core::model::{CodeFormat, CodeSource, limits};
+use lambda_core::model::{CodeFormat, CodeSource, Function, Page, limits};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use warp::reply::Response;
 
 use super::function_types::{FunctionBody, FunctionView};
 use crate::error::ApiError;
+use crate::query::Query;
 use crate::request::Request;
-use crate::{body, query, reply};
+use crate::{body, reply};
 
 /// The largest zip in base64, with room for the other fields.
 const BODY_BYTES_MAX: usize = limits::ZIP_BYTES_MAX / 3 * 4 + 512 * 1024;
 
 /// `GET /functions`
 pub(super) async fn list(request: Request) -> Result<Response, ApiError> {
-    let page = query::page(&request.query)?;
-    let found = request
-        .api
-        .platform
-        .function_list(page.limit, page.cursor)
-        .await?;
-    let items: Vec<_> = found.items.iter().map(FunctionView::listed).collect();
+    let page = Query::read(&request.query, &["limit", "cursor"])?.page()?;
+    let platform = &request.api.platform;
+    let found = platform.function_list(page.limit, page.cursor).await?;
+    Ok(listed(&request.full_path, page.limit, &found))
+}
+
+/// A page of functions, and where the next one is.
+pub(super) fn listed(path: &str, limit: u32, page: &Page<Function>) -> Response {
+    let items: Vec<_> = page.items.iter().map(FunctionView::listed).collect();
     let mut response = reply::json(StatusCode::OK, &items);
-    if let Some(cursor) = found.next {
-        let link = format!(
-            "<{}?limit={}&cursor={}>; rel=\"next\"",
-            request.full_path,
-            page.limit,
-            utf8_percent_encode(&cursor, NON_ALPHANUMERIC)
-        );
+    if let Some(cursor) = &page.next {
+        let cursor = utf8_percent_encode(cursor, NON_ALPHANUMERIC);
+        let link = format!("<{path}?limit={limit}&cursor={cursor}>; rel=\"next\"");
         if let Ok(link) = HeaderValue::try_from(link) {
             response.headers_mut().insert(LINK, link);
         }
     }
-    Ok(response)
+    response
 }
 
 /// `POST /functions`
@@ -55,8 +54,10 @@ pub(super) async fn create(request: Request) -> Result<Response, ApiError> {
 /// `GET /functions/{function}`
 pub(super) async fn get(request: Request) -> Result<Response, ApiError> {
     let reference = request.function()?;
+    let query = Query::read(&request.query, &["qualifier"])?;
+    let qualifier = query.text("qualifier").unwrap_or("current").parse()?;
     let platform = &request.api.platform;
-    let function = platform.function_get(&reference).await?;
+    let function = platform.function_get_at(&reference, qualifier).await?;
     // A zip is not shown, so it need not be fetched.
     let is_inline = function
         .code

@@ -1,87 +1,43 @@
-//! `/metrics`: records of invocations and their summary.
+//! `/metrics/summary`: figures over invocations.
 
 use std::collections::BTreeMap;
 
 use hyper::StatusCode;
 use jiff::Timestamp;
-use lambda_core::model::{
-    FunctionId, FunctionName, InvocationRecord, RequestId, RuntimeName, StartKind, Status, Summary,
-};
+use lambda_core::model::{Bucket, FunctionId, FunctionName, Namespace, RuntimeName, Summary};
+use lambda_core::recorder::RecorderStatus;
+use lambda_core::store::SummarizeInvocations;
 use serde::Serialize;
 use warp::reply::Response;
 
-use super::millis;
+use super::{invocations, millis};
 use crate::error::ApiError;
+use crate::query::Query;
+use crate::reply;
 use crate::request::Request;
-use crate::{query, reply};
-
-#[derive(Serialize)]
-struct InvocationPage<'a> {
-    items: Vec<InvocationItem<'a>>,
-    next: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct InvocationItem<'a> {
-    request_id: RequestId,
-    function_id: FunctionId,
-    function_name: &'a FunctionName,
-    version: u32,
-    runtime: &'a RuntimeName,
-    start: StartKind,
-    status: Status,
-    error_type: Option<&'a str>,
-    started_at: Timestamp,
-    queue_ms: f64,
-    boot_ms: f64,
-    init_ms: f64,
-    run_ms: f64,
-    total_ms: f64,
-    max_memory_mib: Option<u32>,
-}
-
-impl<'a> InvocationItem<'a> {
-    fn new(record: &'a InvocationRecord) -> Self {
-        Self {
-            request_id: record.request_id,
-            function_id: record.function_id,
-            function_name: &record.function_name,
-            version: record.version,
-            runtime: &record.runtime,
-            start: record.start,
-            status: record.status,
-            error_type: record.error_type.as_deref(),
-            started_at: record.started_at,
-            queue_ms: millis::from_micros(record.queue_us),
-            boot_ms: millis::from_micros(record.boot_us),
-            init_ms: millis::from_micros(record.init_us),
-            run_ms: millis::from_micros(record.run_us),
-            total_ms: millis::from_micros(record.total_us),
-            max_memory_mib: record.max_memory_mib,
-        }
-    }
-}
-
-/// `GET /metrics`
-pub(super) async fn list(request: Request) -> Result<Response, ApiError> {
-    let page = query::page(&request.query)?;
-    let found = request
-        .api
-        .platform
-        .invocation_list(page.limit, page.cursor)
-        .await?;
-    let body = InvocationPage {
-        items: found.items.iter().map(InvocationItem::new).collect(),
-        next: found.next.as_deref(),
-    };
-    Ok(reply::json(StatusCode::OK, &body))
-}
 
 #[derive(Serialize)]
 struct SummaryBody<'a> {
+    /// Absent: since the first invocation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Timestamp>,
     totals: Figures,
     functions: Vec<FunctionFigures<'a>>,
     runtimes: BTreeMap<String, Figures>,
+    /// How records stand on their way into the store; null where none are made.
+    recorder: Option<RecorderStatus>,
+    /// Only where a bucket was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    series: Option<Vec<Point>>,
+}
+
+#[derive(Serialize)]
+struct Point {
+    start: Timestamp,
+    #[serde(flatten)]
+    figures: Figures,
 }
 
 #[derive(Serialize)]
@@ -96,7 +52,11 @@ struct FunctionFigures<'a> {
 struct Figures {
     calls: u64,
     errors: u64,
+    function_errors: u64,
     timeouts: u64,
+    out_of_memory: u64,
+    crashed: u64,
+    cancelled: u64,
     cold: u64,
     prewarmed: u64,
     warm: u64,
@@ -104,6 +64,11 @@ struct Figures {
     p50_ms: f64,
     p90_ms: f64,
     p99_ms: f64,
+    avg_queue_ms: f64,
+    avg_boot_ms: f64,
+    avg_init_ms: f64,
+    avg_run_ms: f64,
+    max_memory_mib: Option<u32>,
 }
 
 impl Figures {
@@ -111,7 +76,11 @@ impl Figures {
         Self {
             calls: summary.calls,
             errors: summary.errors,
+            function_errors: summary.function_errors,
             timeouts: summary.timeouts,
+            out_of_memory: summary.out_of_memory,
+            crashed: summary.crashed,
+            cancelled: summary.cancelled,
             cold: summary.cold,
             prewarmed: summary.prewarmed,
             warm: summary.warm,
@@ -119,13 +88,30 @@ impl Figures {
             p50_ms: millis::rounded(summary.p50_ms),
             p90_ms: millis::rounded(summary.p90_ms),
             p99_ms: millis::rounded(summary.p99_ms),
+            avg_queue_ms: millis::rounded(summary.avg_queue_ms),
+            avg_boot_ms: millis::rounded(summary.avg_boot_ms),
+            avg_init_ms: millis::rounded(summary.avg_init_ms),
+            avg_run_ms: millis::rounded(summary.avg_run_ms),
+            max_memory_mib: summary.max_memory_mib,
         }
     }
 }
 
 /// `GET /metrics/summary`
 pub(super) async fn summary(request: Request) -> Result<Response, ApiError> {
-    let found = request.api.platform.invocation_summary().await?;
+    let query = Query::read(
+        &request.query,
+        &["function", "runtime", "from", "to", "bucket"],
+    )?;
+    let platform = &request.api.platform;
+    let mut wanted = SummarizeInvocations::all(Namespace::default());
+    wanted.function = invocations::function_id(platform, &query).await?;
+    wanted.runtime = query.runtime()?;
+    wanted.from = query.time("from")?;
+    wanted.to = query.time("to")?;
+    wanted.bucket = bucket(&query)?;
+    let is_series = wanted.bucket.is_some();
+    let found = platform.invocation_summary(wanted).await?;
     // Both are always there, so that a reader need not ask whether one is.
     let mut runtimes: BTreeMap<String, Figures> = [RuntimeName::docker(), RuntimeName::gvisor()]
         .map(|name| (name.into(), Figures::new(&Summary::default())))
@@ -134,6 +120,8 @@ pub(super) async fn summary(request: Request) -> Result<Response, ApiError> {
         runtimes.insert(name.to_string(), Figures::new(summary));
     }
     let body = SummaryBody {
+        from: found.from,
+        to: found.to,
         totals: Figures::new(&found.totals),
         functions: found
             .functions
@@ -145,6 +133,24 @@ pub(super) async fn summary(request: Request) -> Result<Response, ApiError> {
             })
             .collect(),
         runtimes,
+        recorder: platform.recorder_status(),
+        series: is_series.then(|| {
+            let points = found.series.iter();
+            points
+                .map(|point| Point {
+                    start: point.start,
+                    figures: Figures::new(&point.summary),
+                })
+                .collect()
+        }),
     };
     Ok(reply::json(StatusCode::OK, &body))
+}
+
+fn bucket(query: &Query) -> Result<Option<Bucket>, ApiError> {
+    let parse = |word: &str| {
+        Bucket::from_word(word)
+            .ok_or_else(|| ApiError::invalid("`bucket` is `minute`, `hour` or `day`."))
+    };
+    query.text("bucket").map(parse).transpose()
 }

@@ -4,6 +4,8 @@ mod execute;
 mod function_types;
 mod functions;
 mod health;
+mod history;
+mod invocations;
 mod metrics;
 mod millis;
 
@@ -100,7 +102,7 @@ where
     let is_loopback = connection.is_some_and(|connection| connection.is_loopback());
     let request = Request {
         is_local: is_loopback && !origin::is_forwarded(&headers),
-        function: matched.function.clone(),
+        parameters: matched.parameters.clone(),
         full_path: path.as_str().to_owned(),
         api,
         headers,
@@ -137,7 +139,12 @@ async fn run(request: Request, matched: &Matched, method: &Method) -> Result<Res
         Operation::FunctionGet => functions::get(request).await,
         Operation::FunctionUpdate => functions::update(request).await,
         Operation::FunctionDelete => functions::delete(request).await,
-        Operation::MetricsList => metrics::list(request).await,
+        Operation::VersionList => history::versions(request).await,
+        Operation::AliasList => history::aliases(request).await,
+        Operation::AliasSet => history::set_alias(request).await,
+        Operation::AliasDelete => history::delete_alias(request).await,
+        Operation::InvocationGet => invocations::get(request).await,
+        Operation::MetricsList => invocations::list(request).await,
         Operation::MetricsSummary => metrics::summary(request).await,
         Operation::Health => Ok(health::health()),
         Operation::Asset(asset) => Ok(dashboard::serve(asset)),

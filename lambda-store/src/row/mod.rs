@@ -10,7 +10,6 @@
 mod config;
 mod function;
 mod invocation;
-#[allow(dead_code, reason = "some databases keep figures otherwise")]
 mod rollup;
 mod token;
 mod value;
@@ -18,7 +17,6 @@ mod value;
 pub(crate) use config::encode as encode_config;
 pub(crate) use function::{AliasRow, FunctionRow, HeadRow, cut_to_microsecond, format_word};
 pub(crate) use invocation::{EntryRow, InvocationRow, normalised};
-#[allow(unused_imports, reason = "some databases keep figures otherwise")]
 pub(crate) use rollup::RollupRow;
 pub(crate) use token::{TokenRow, scope_words};
 pub(crate) use value::{

@@ -76,7 +76,7 @@ mod tests {
         .await;
         let oldest = "INDEX invocation_output_oldest (namespace=? AND started_at_us<?)";
         assert_plan(OUTPUTS, &[oldest, "USING INTEGER PRIMARY KEY"], 0).await;
-        let key = "SEARCH rollup USING PRIMARY KEY (namespace=? AND bucket_s=? AND start_us<?)";
+        let key = "INDEX sqlite_autoindex_rollup_1 (namespace=? AND bucket_s=? AND start_us<?)";
         assert_plan(FIGURES, &[key], 0).await;
     }
 }

@@ -205,11 +205,8 @@ mod tests {
 
     fn rollups() -> Vec<Rollup> {
         let mut records = Vec::new();
-        for (n, us) in [0, 1, 12_345, u64::MAX >> 1, u64::MAX >> 1]
-            .into_iter()
-            .enumerate()
-        {
-            let at = Timestamp::from_microsecond(1_750_000_000_123_456 * (n as i64 - 1));
+        for (n, us) in (0_u32..).zip([0, 1, 12_345, u64::MAX >> 1, u64::MAX >> 1]) {
+            let at = Timestamp::from_microsecond(1_750_000_000_123_456 * (i64::from(n) - 1));
             let mut record = InvocationRecord::started(
                 RequestId::new(),
                 Namespace::default(),
@@ -218,7 +215,7 @@ mod tests {
                 at.unwrap(),
             );
             (record.total_us, record.run_us) = (us, us / 3);
-            record.max_memory_mib = (n > 0).then_some(u32::MAX - 4 + n as u32);
+            record.max_memory_mib = (n > 0).then_some(u32::MAX - 4 + n);
             records.push(record);
         }
         Rollup::of(&records, &AppendInvocations::new(Vec::new()))

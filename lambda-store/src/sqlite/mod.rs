@@ -88,7 +88,16 @@ impl fmt::Debug for SqliteStore {
 
 /// Begins a write: takes the write lock at once, so that nothing read in it can be stale.
 async fn begin_write(writer: &SqlitePool) -> sqlx::Result<Transaction<'static, Sqlite>> {
-    writer.begin_with("BEGIN IMMEDIATE").await
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    match writer.begin_with(BEGIN).await {
+        // Where the disk is full, SQLite itself ends the transaction; sqlx does not notice, and the
+        // connection would never begin another. Unlike any other it is of no more use.
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            writer.acquire().await?.close().await?;
+            writer.begin_with(BEGIN).await
+        }
+        begun => begun,
+    }
 }
 
 /// Names the operation in whatever went wrong.

@@ -92,7 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn rows_are_found_by_their_keys() {
-        let key = "SEARCH rollup USING PRIMARY KEY (namespace=? AND bucket_s=? AND start_us=? \
+        let key = "SEARCH rollup USING INDEX sqlite_autoindex_rollup_1 (namespace=? AND bucket_s=? AND start_us=? \
                    AND function_id=? AND runtime=?)";
         let scans = ["SCAN wanted", "SCAN 128 CONSTANT ROWS"];
         assert_plan(FIND.sql(), &[key, scans[0], scans[1]], 0).await;

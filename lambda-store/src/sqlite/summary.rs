@@ -225,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn figures_are_found_by_their_time_or_their_function() {
-        let key = "SEARCH rollup USING PRIMARY KEY \
+        let key = "SEARCH rollup USING INDEX sqlite_autoindex_rollup_1 \
                    (namespace=? AND bucket_s=? AND start_us>? AND start_us<?)";
         assert_plan(ALL, &[key], 0).await;
         assert_plan(CALLS, &[key], 0).await;

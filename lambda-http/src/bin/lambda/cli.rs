@@ -38,6 +38,10 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Execute a function and print what it returns
     Invoke(InvokeArgs),
+    /// List the versions of a function
+    Versions(VersionsArgs),
+    /// Make an earlier version of a function the current one again
+    Rollback(RollbackArgs),
     /// Delete functions
     Delete(DeleteArgs),
     /// Check Docker, gVisor, images and limits on this machine, and say how to mend them
@@ -170,6 +174,10 @@ pub(crate) struct DeployArgs {
     /// none, or a network out of the server's list
     #[arg(long)]
     pub(crate) network: Option<String>,
+
+    /// Run each invocation of a handler in a process of its own
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) fresh_process: Option<bool>,
 }
 
 #[derive(Args)]
@@ -197,6 +205,10 @@ pub(crate) struct InvokeArgs {
     #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
     pub(crate) event: Option<String>,
 
+    /// Another version than the current one: its number, or an alias
+    #[arg(long, value_name = "VERSION|ALIAS")]
+    pub(crate) qualifier: Option<String>,
+
     /// Run in gVisor
     #[arg(long)]
     pub(crate) gvisor: bool,
@@ -204,6 +216,27 @@ pub(crate) struct InvokeArgs {
     /// A shorter timeout than the function's own, in milliseconds
     #[arg(long, value_name = "MS")]
     pub(crate) timeout_ms: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct VersionsArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// The function's name or id
+    pub(crate) name: String,
+}
+
+#[derive(Args)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// The function's name or id
+    pub(crate) name: String,
+
+    /// The version's number [default: the one before the current one]
+    pub(crate) version: Option<u32>,
 }
 
 #[derive(Args)]

@@ -12,6 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::cli::{Cli, ServerArgs};
 use crate::config;
@@ -62,6 +63,18 @@ impl Client {
 
     pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
         self.send(Method::GET, path, None).await
+    }
+
+    /// The items of all pages of a listing.
+    pub(crate) async fn get_pages(&self, path: &str) -> Result<Vec<Box<RawValue>>> {
+        let mut all = Vec::new();
+        let mut query = Some("limit=1000".to_owned());
+        while let Some(asked) = query {
+            let answer = self.get(&format!("{path}?{asked}")).await?;
+            all.extend(answer.parse::<Vec<Box<RawValue>>>()?);
+            query = answer.next_query();
+        }
+        Ok(all)
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Result<Answer> {
@@ -153,7 +166,7 @@ impl Answer {
     }
 
     /// The query of the next page of a listing.
-    pub(crate) fn next_query(&self) -> Option<String> {
+    fn next_query(&self) -> Option<String> {
         let link = self.headers.get(LINK)?.to_str().ok()?;
         let (target, _) = link.strip_prefix('<')?.split_once(">; rel=\"next\"")?;
         target.split_once('?').map(|(_, query)| query.to_owned())

@@ -5,12 +5,17 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lambda_core::pool::PoolOptions;
+use lambda_core::model::{FunctionConfig, Language, Retention, RuntimeName};
+use lambda_core::pool::{PoolOptions, SandboxClass};
+use lambda_core::recorder::JOURNAL_BYTES_MAX_DEFAULT;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::cli::{ConfigArgs, LogFormat};
 use crate::failure::{Failure, Result};
+
+/// The database of a data directory, unless told otherwise.
+const DATABASE: &str = "lambda.db";
 
 const LISTEN_DEFAULT: &str = "127.0.0.1:8080";
 
@@ -28,6 +33,52 @@ pub(crate) struct ConfigFile {
     log_format: Option<LogFormat>,
     pub(crate) containers: ContainerSection,
     pub(crate) pool: PoolSection,
+    pub(crate) records: RecordSection,
+}
+
+/// `[records]`: how long records of invocations are kept. 0 days: for ever.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RecordSection {
+    invocations_days: Option<u32>,
+    outputs_days: Option<u32>,
+    minutes_days: Option<u32>,
+    hours_days: Option<u32>,
+    days_days: Option<u32>,
+    journal_mib_max: Option<u32>,
+    recording: Option<bool>,
+}
+
+impl RecordSection {
+    /// The platform's own defaults, with what the file sets.
+    pub(crate) fn retention(&self) -> Retention {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        fn set(target: &mut Option<Duration>, days: Option<u32>) {
+            match days {
+                None => {}
+                Some(0) => *target = None,
+                Some(days) => *target = Some(DAY * days),
+            }
+        }
+        let mut retention = Retention::default();
+        set(&mut retention.invocations, self.invocations_days);
+        set(&mut retention.outputs, self.outputs_days);
+        set(&mut retention.minutes, self.minutes_days);
+        set(&mut retention.hours, self.hours_days);
+        set(&mut retention.days, self.days_days);
+        retention
+    }
+
+    /// The bound of the journal.
+    pub(crate) fn journal_bytes_max(&self) -> u64 {
+        let mib = self.journal_mib_max.map(|mib| u64::from(mib) * 1024 * 1024);
+        mib.unwrap_or(JOURNAL_BYTES_MAX_DEFAULT)
+    }
+
+    /// Whether invocations are recorded.
+    pub(crate) fn recording(&self) -> bool {
+        self.recording.unwrap_or(true)
+    }
 }
 
 /// `[containers]`: what sandboxes are made of.
@@ -39,6 +90,7 @@ pub(crate) struct ContainerSection {
     pub(crate) javascript_image: Option<String>,
     pub(crate) allowed_images: BTreeSet<String>,
     pub(crate) allowed_networks: BTreeSet<String>,
+    pub(crate) clear_tmp: bool,
     pub(crate) runc: Option<String>,
     pub(crate) runsc: Option<String>,
 }
@@ -54,6 +106,37 @@ pub(crate) struct PoolSection {
     queue_max: Option<u32>,
     queue_timeout_ms: Option<u64>,
     idle_timeout_ms: Option<u64>,
+    freeze_after_ms: Option<u64>,
+    prewarmed: Option<u32>,
+    prewarmed_classes: Vec<PrewarmedClass>,
+}
+
+/// `[[pool.prewarmed_classes]]`: sandboxes that are kept ready, in use or not.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PrewarmedClass {
+    runtime: RuntimeName,
+    language: Language,
+    image: Option<String>,
+    memory_mib: Option<u32>,
+    cpus: Option<f64>,
+    tmp_mib: Option<u32>,
+    network: Option<String>,
+    count: u32,
+}
+
+impl PrewarmedClass {
+    fn class(&self) -> SandboxClass {
+        let mut config = FunctionConfig::new(self.language);
+        config.image.clone_from(&self.image);
+        config.memory_mib = self.memory_mib.unwrap_or(config.memory_mib);
+        config.cpus = self.cpus.unwrap_or(config.cpus);
+        config.tmp_mib = self.tmp_mib;
+        if let Some(network) = &self.network {
+            config.network.clone_from(network);
+        }
+        SandboxClass::of_config(self.runtime.clone(), &config)
+    }
 }
 
 impl PoolSection {
@@ -73,6 +156,12 @@ impl PoolSection {
         let millis = |value: Option<u64>| value.map(Duration::from_millis);
         set(&mut options.queue_timeout, millis(self.queue_timeout_ms));
         set(&mut options.idle_timeout, millis(self.idle_timeout_ms));
+        if let Some(after_ms) = self.freeze_after_ms {
+            options.freeze_after = (after_ms > 0).then(|| Duration::from_millis(after_ms));
+        }
+        set(&mut options.prewarmed, self.prewarmed);
+        let classes = self.prewarmed_classes.iter();
+        options.prewarmed_classes = classes.map(|class| (class.class(), class.count)).collect();
         options
     }
 }
@@ -89,6 +178,7 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) containers: ContainerSection,
     pub(crate) pool: PoolSection,
+    pub(crate) records: RecordSection,
 }
 
 impl Config {
@@ -123,9 +213,17 @@ impl Config {
             log_format: file.log_format.unwrap_or(LogFormat::Text),
             containers: file.containers,
             pool: file.pool,
+            records: file.records,
             data_dir,
             file_path,
         })
+    }
+
+    /// Whether nobody has started a server on this data directory yet: looking at its database
+    /// would make it.
+    pub(crate) fn is_database_still_to_be_made(&self) -> bool {
+        self.store_url == default_store_url(&self.data_dir)
+            && !self.data_dir.join(DATABASE).exists()
     }
 
     /// The address to listen on.
@@ -179,7 +277,7 @@ fn default_data_dir(variable: impl Fn(&str) -> Option<PathBuf>) -> Result<PathBu
 }
 
 fn default_store_url(data_dir: &Path) -> String {
-    let path = data_dir.join("lambda.db");
+    let path = data_dir.join(DATABASE);
     format!(
         "sqlite://{}",
         utf8_percent_encode(&path.to_string_lossy(), URL_PATH)
@@ -243,7 +341,7 @@ mod tests {
             .lines()
             .map(|line| {
                 line.strip_prefix("# ")
-                    .filter(|rest| rest.contains(" = "))
+                    .filter(|rest| rest.contains(" = ") || rest.starts_with("[["))
                     .unwrap_or(line)
             })
             .fold(String::new(), |text, line| text + line + "\n");
@@ -257,12 +355,21 @@ mod tests {
         assert_eq!(pool.queue_max, default.queue_max);
         assert_eq!(pool.queue_timeout, default.queue_timeout);
         assert_eq!(pool.idle_timeout, default.idle_timeout);
+        assert_eq!(file.records.retention(), Retention::default());
+        assert_eq!(file.records.journal_bytes_max(), JOURNAL_BYTES_MAX_DEFAULT);
+        assert!(file.records.recording());
+        assert_eq!(pool.freeze_after, default.freeze_after);
+        assert_eq!(pool.prewarmed, default.prewarmed);
+        let (class, count) = &pool.prewarmed_classes[0];
+        let python = SandboxClass::new(RuntimeName::docker(), Language::Python);
+        assert_eq!((class, *count), (&python, 2));
         let containers = lambda_core::runtime::ContainerOptions::new("/x");
         assert_eq!(file.containers.python_image, Some(containers.python_image));
         assert_eq!(
             file.containers.javascript_image,
             Some(containers.javascript_image)
         );
+        assert_eq!(file.containers.clear_tmp, containers.clear_tmp);
         assert_eq!(file.containers.runc, Some(containers.runc));
         assert_eq!(file.containers.runsc, Some(containers.runsc));
     }

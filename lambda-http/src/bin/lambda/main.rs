@@ -38,6 +38,8 @@ async fn run(cli: Cli) -> failure::Result<ExitCode> {
         Command::Deploy(args) => commands::deploy::run(&cli, args).await,
         Command::List(args) => commands::list::run(&cli, args).await,
         Command::Invoke(args) => commands::invoke::run(&cli, args).await,
+        Command::Versions(args) => commands::versions::run(&cli, args).await,
+        Command::Rollback(args) => commands::rollback::run(&cli, args).await,
         Command::Delete(args) => commands::delete::run(&cli, args).await,
         Command::Doctor(args) => commands::doctor::run(&cli, args).await,
     }

@@ -18,7 +18,10 @@ pub(crate) async fn start(
     let mut builder = Platform::builder()
         .data_dir(&config.data_dir)
         .store(lambda_store::open(&config.store_url).await?)
-        .pool(config.pool.options());
+        .pool(config.pool.options())
+        .retention(config.records.retention())
+        .journal_bytes_max(config.records.journal_bytes_max())
+        .recording(config.records.recording());
     for runtime in runtimes {
         builder = builder.runtime(Arc::clone(runtime));
     }
@@ -61,5 +64,6 @@ fn container_options(config: &Config) -> ContainerOptions {
     options
         .allowed_networks
         .clone_from(&section.allowed_networks);
+    options.clear_tmp = section.clear_tmp;
     options
 }

@@ -18,6 +18,8 @@ struct Request<'a> {
     id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    qualifier: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     args: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +59,7 @@ pub(crate) async fn run(cli: &Cli, args: &InvokeArgs) -> Result<ExitCode> {
     let request = Request {
         id: is_id.then_some(&args.name),
         name: (!is_id).then_some(&args.name),
+        qualifier: args.qualifier.as_deref(),
         args: &args.args,
         event: args.event.as_deref().map(event).transpose()?,
         use_gvisor: args.gvisor.then_some(true),

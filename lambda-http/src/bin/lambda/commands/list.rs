@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::cli::{Cli, ListArgs};
 use crate::client::Client;
@@ -24,13 +23,7 @@ struct Listed {
 
 pub(crate) async fn run(cli: &Cli, args: &ListArgs) -> Result<ExitCode> {
     let client = Client::new(cli, &args.server)?;
-    let mut all: Vec<Box<RawValue>> = Vec::new();
-    let mut query = Some("limit=1000".to_owned());
-    while let Some(asked) = query {
-        let answer = client.get(&format!("/functions?{asked}")).await?;
-        all.extend(answer.parse::<Vec<Box<RawValue>>>()?);
-        query = answer.next_query();
-    }
+    let all = client.get_pages("/functions").await?;
     if cli.json {
         let items: Vec<_> = all.iter().map(|item| item.get()).collect();
         terminal::print(&format!("[{}]", items.join(",")))?;

@@ -5,7 +5,9 @@ pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod invoke;
 pub(crate) mod list;
+pub(crate) mod rollback;
 pub(crate) mod serve;
+pub(crate) mod versions;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 

@@ -1,0 +1,65 @@
+//! What the journal asks of a file system. A test puts one beneath it that fails, or that
+//! loses what a power failure loses.
+
+use std::fmt::Debug;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where segments are.
+pub(in crate::recorder) trait Disk: Debug + Send + Sync {
+    /// A new file, readable by its owner only.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>>;
+
+    /// Makes the names in a directory durable: a synced file whose name is not is lost as well.
+    fn sync_directory(&self, directory: &Path) -> io::Result<()>;
+
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// A file that is appended to.
+pub(in crate::recorder) trait SegmentFile: Debug + Send + Sync {
+    /// One write at the end, perhaps of a part only.
+    fn append(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    fn truncate(&self, len: u64) -> io::Result<()>;
+
+    /// Makes the content durable.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// The file system.
+#[derive(Debug)]
+pub(in crate::recorder) struct RealDisk;
+
+impl Disk for RealDisk {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create_new(true).mode(0o600);
+        Ok(Arc::new(file.open(path)?))
+    }
+
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        File::open(directory)?.sync_all()
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+}
+
+impl SegmentFile for File {
+    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self).write(bytes)
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}

@@ -1,0 +1,132 @@
+//! Syncing, and going over to the next segment.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Journal, SEGMENT_AGE, frame, segments, write_all};
+
+impl Journal {
+    /// Makes durable what has been appended. Blocks.
+    ///
+    /// After an error the next call writes what was not synced again, to a new segment.
+    pub(in crate::recorder) fn sync(&self) -> io::Result<()> {
+        let _turn = self.turning.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.active().is_doubtful {
+            self.write_again()?;
+        }
+        let (file, len) = {
+            let active = self.active();
+            if active.synced == active.len {
+                return Ok(());
+            }
+            (Arc::clone(&active.file), active.len)
+        };
+        let synced = file.sync();
+        let mut active = self.active();
+        match synced {
+            Ok(()) => {
+                active.synced = len;
+                let left = usize::try_from(active.len - len).unwrap_or(usize::MAX);
+                let done = active.unsynced.len().saturating_sub(left);
+                active.unsynced.drain(..done);
+                Ok(())
+            }
+            Err(error) => {
+                active.is_doubtful = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts a new segment in the place of one whose sync failed, with all that was not synced.
+    /// What is in the old one all the same is sent twice, and kept once.
+    fn write_again(&self) -> io::Result<()> {
+        let number = self.active().segment.number + 1;
+        let (file, segment) = segments::create(&*self.disk, &self.directory, number)?;
+        let mut active = self.active();
+        if let Err((_, error)) = write_all(&*file, &active.unsynced) {
+            let _ = self.disk.remove(&segment.path);
+            return Err(error);
+        }
+        let bytes = active.unsynced.len() as u64;
+        let records = active.unsynced.iter().filter(|byte| **byte == frame::END);
+        let records = records.count() as u64;
+        let lost_bytes = (active.len - active.synced).saturating_sub(bytes);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.pending.fetch_add(records, Ordering::Relaxed);
+        let (_, old) = active.replace(file, segment);
+        active.len = bytes;
+        active.begun = Some(Instant::now());
+        active.is_doubtful = false;
+        self.ended().push_back(old);
+        drop(active);
+        tracing::warn!(
+            records,
+            "records that the disk did not sync were written to the journal again"
+        );
+        if lost_bytes > 0 {
+            tracing::error!(
+                lost_bytes,
+                "of records that the disk did not sync there is no copy"
+            );
+        }
+        Ok(())
+    }
+
+    /// When the active segment is to end: now where that is zero; none: it has no records.
+    pub(in crate::recorder) fn turn_due_in(&self) -> Option<Duration> {
+        let active = self.active();
+        if active.len >= self.segment_bytes && active.len > 0 {
+            return Some(Duration::ZERO);
+        }
+        let begun = active.begun?;
+        Some(SEGMENT_AGE.saturating_sub(begun.elapsed()))
+    }
+
+    /// Ends the active segment if it has records; returns whether it had. Blocks.
+    pub(in crate::recorder) fn turn_if_any(&self) -> io::Result<bool> {
+        let has_any = self.active().len > 0;
+        self.turn()?;
+        Ok(has_any)
+    }
+
+    /// Ends the active segment if it has records. Blocks.
+    pub(in crate::recorder) fn turn(&self) -> io::Result<()> {
+        let _turn = self.turning.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = {
+            let active = self.active();
+            if active.len == 0 {
+                return Ok(());
+            }
+            active.segment.number + 1
+        };
+        let (file, segment) = segments::create(&*self.disk, &self.directory, number)?;
+        let (old, is_dirty) = {
+            let mut active = self.active();
+            let is_dirty = active.is_dirty();
+            let (file, old) = active.replace(file, segment);
+            self.ended().push_back(old);
+            (file, is_dirty)
+        };
+        if is_dirty {
+            let synced = old.sync();
+            let mut active = self.active();
+            match synced {
+                // What has come since is not synced; what was there before is.
+                Ok(()) if !active.is_doubtful => {
+                    let left = usize::try_from(active.len).unwrap_or(usize::MAX);
+                    let done = active.unsynced.len().saturating_sub(left);
+                    active.unsynced.drain(..done);
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    active.is_doubtful = true;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! Keeps the journal safe: syncs it, ends its segments, and tells others how it stands.
+//!
+//! A thread of its own, because the promise that a record is on the disk within 100 ms must
+//! not depend on how busy the application's tokio runtime is. It runs while records come, and
+//! sleeps while none do; the first one after a pause wakes it.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Shared;
+use super::status_file::StatusFile;
+
+/// From the beginning of one sync to that of the next. A record is on the disk after this and
+/// what a sync takes: well within 100 ms.
+const SYNC_INTERVAL: Duration = Duration::from_millis(50);
+
+/// While a disk fails it is tried less often, up to this.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// Intervals without a record until a record has to wake the thread: calls that come a little
+/// apart must not each pay for a wake.
+const LINGER: u32 = 4;
+
+/// Runs until `keeper_stop`, and then once more.
+pub(super) fn run(shared: &Shared, mut file: StatusFile) {
+    let (mut quiet, mut failures) = (0, 0);
+    loop {
+        let began = Instant::now();
+        let is_last = shared.keeper_stop.load(Ordering::Acquire);
+        let is_dirty = shared.journal.is_dirty();
+        quiet = if is_dirty { 0 } else { quiet + 1 };
+        failures = match keep(shared) {
+            Ok(()) => {
+                if let Some(trouble) = shared.disk_trouble.end() {
+                    tracing::info!(since = %trouble.since, "the journal is written and synced again");
+                }
+                0
+            }
+            Err(error) => {
+                if shared.disk_trouble.begin(error.to_string()) {
+                    tracing::error!(%error, "the journal cannot be synced: a power failure would lose records");
+                }
+                failures + 1
+            }
+        };
+        if is_dirty {
+            shared.appended.notify_one();
+        }
+        let status_due_in = file.write(shared.status());
+        if is_last {
+            return;
+        }
+        if quiet > LINGER && failures == 0 {
+            let turn_due_in = shared.journal.turn_due_in();
+            let due_in = turn_due_in.into_iter().chain(status_due_in).min();
+            shared.journal.wait(due_in, true);
+        } else {
+            let interval = (SYNC_INTERVAL * (1 << failures.min(7))).min(RETRY_MAX);
+            let left = interval.saturating_sub(began.elapsed());
+            shared.journal.wait(Some(left), false);
+        }
+    }
+}
+
+fn keep(shared: &Shared) -> io::Result<()> {
+    let journal = &shared.journal;
+    if journal.sync().is_err() {
+        // At once: what was not synced goes into a new segment, which may be luckier.
+        journal.sync()?;
+    }
+    if journal.turn_due_in().is_some_and(|left| left.is_zero()) {
+        journal.turn()?;
+        // The one that has ended may be deleted.
+        shared.appended.notify_one();
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! `/metrics` and `/invocations/{invocation}`: records of invocations.
+
+use hyper::StatusCode;
+use jiff::Timestamp;
+use lambda_core::Platform;
+use lambda_core::model::{
+    FunctionId, FunctionName, FunctionRef, InvocationRecord, Namespace, RequestId, RuntimeName,
+    StartKind, Status,
+};
+use lambda_core::store::ListInvocations;
+use serde::Serialize;
+use warp::reply::Response;
+
+use super::millis;
+use crate::error::ApiError;
+use crate::query::Query;
+use crate::reply;
+use crate::request::Request;
+
+#[derive(Serialize)]
+struct InvocationPage<'a> {
+    items: Vec<InvocationItem<'a>>,
+    next: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct InvocationItem<'a> {
+    request_id: RequestId,
+    function_id: FunctionId,
+    function_name: &'a FunctionName,
+    version: u32,
+    runtime: &'a RuntimeName,
+    start: StartKind,
+    status: Status,
+    error_type: Option<&'a str>,
+    started_at: Timestamp,
+    queue_ms: f64,
+    boot_ms: f64,
+    init_ms: f64,
+    run_ms: f64,
+    total_ms: f64,
+    max_memory_mib: Option<u32>,
+}
+
+impl<'a> InvocationItem<'a> {
+    fn new(record: &'a InvocationRecord) -> Self {
+        Self {
+            request_id: record.request_id,
+            function_id: record.function_id,
+            function_name: &record.function_name,
+            version: record.version,
+            runtime: &record.runtime,
+            start: record.start,
+            status: record.status,
+            error_type: record.error_type.as_deref(),
+            started_at: record.started_at,
+            queue_ms: millis::from_micros(record.queue_us),
+            boot_ms: millis::from_micros(record.boot_us),
+            init_ms: millis::from_micros(record.init_us),
+            run_ms: millis::from_micros(record.run_us),
+            total_ms: millis::from_micros(record.total_us),
+            max_memory_mib: record.max_memory_mib,
+        }
+    }
+}
+
+/// `GET /metrics`
+pub(super) async fn list(request: Request) -> Result<Response, ApiError> {
+    let query = Query::read(
+        &request.query,
+        &[
+            "limit", "cursor", "function", "from", "to", "status", "runtime",
+        ],
+    )?;
+    let page = query.page()?;
+    let platform = &request.api.platform;
+    let mut wanted = ListInvocations::first(Namespace::default(), page.limit);
+    wanted.cursor = page.cursor;
+    wanted.function = function_id(platform, &query).await?;
+    wanted.from = query.time("from")?;
+    wanted.to = query.time("to")?;
+    wanted.statuses = query.statuses()?;
+    wanted.runtime = query.runtime()?;
+    let found = platform.invocation_list(wanted).await?;
+    let body = InvocationPage {
+        items: found.items.iter().map(InvocationItem::new).collect(),
+        next: found.next.as_deref(),
+    };
+    Ok(reply::json(StatusCode::OK, &body))
+}
+
+/// The id of the function that a query names. One that is deleted has no name any more, and is
+/// still found by its id.
+pub(super) async fn function_id(
+    platform: &Platform,
+    query: &Query,
+) -> Result<Option<FunctionId>, ApiError> {
+    let id = match query.function()? {
+        None => None,
+        Some(FunctionRef::Id(id)) => Some(id),
+        Some(name) => Some(platform.function_get(&name).await?.id),
+    };
+    Ok(id)
+}
+
+#[derive(Serialize)]
+struct InvocationDetail<'a> {
+    #[serde(flatten)]
+    item: InvocationItem<'a>,
+    error_message: Option<&'a str>,
+    stdout_end: &'a str,
+    stderr_end: &'a str,
+}
+
+/// `GET /invocations/{invocation}`
+pub(super) async fn get(request: Request) -> Result<Response, ApiError> {
+    let id: RequestId = request.parameter("invocation")?;
+    Query::read(&request.query, &[])?;
+    let found = request.api.platform.invocation_get(id).await?;
+    let body = InvocationDetail {
+        item: InvocationItem::new(&found.record),
+        error_message: found.output.error_message.as_deref(),
+        stdout_end: &found.output.stdout,
+        stderr_end: &found.output.stderr,
+    };
+    Ok(reply::json(StatusCode::OK, &body))
+}

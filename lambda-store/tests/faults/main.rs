@@ -1,0 +1,18 @@
+//! A platform whose process, database or disk fails under load: what was answered is there, once.
+//!
+//! Short in an ordinary run; for a long one set
+//!
+//! | variable | | default |
+//! |---|---|---|
+//! | `LAMBDA_FAULT_KILLS` | kills of the platform, per database | 8 |
+//! | `LAMBDA_FAULT_SERVER_KILLS` | kills of the database's server | 4 |
+//! | `LAMBDA_FAULT_SECONDS` | how long the database is away | 4 |
+//!
+//! Run with `--nocapture` to see the counts.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod disk_full;
+mod killed;
+mod outage;
+mod server;
+mod support;
