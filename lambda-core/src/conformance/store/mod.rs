@@ -39,6 +39,7 @@ mod package;
 mod page;
 mod stream;
 mod summary;
+mod sums;
 mod token;
 mod version;
 
