@@ -9,9 +9,10 @@ mod append;
 mod check;
 mod connect;
 mod error;
+mod expire;
 mod function;
 mod function_query;
-mod invocation;
+mod list;
 mod migrate;
 mod package;
 #[cfg(test)]
@@ -167,12 +168,12 @@ impl Store for MySqlStore {
         namespace: &Namespace,
         id: RequestId,
     ) -> Result<InvocationEntry> {
-        let attempt = retried(Anything, || invocation::get(&self.pool, namespace, id)).await;
+        let attempt = retried(Anything, || list::get(&self.pool, namespace, id)).await;
         named("invocation_get", attempt)
     }
 
     async fn invocation_list(&self, request: ListInvocations) -> Result<Page<InvocationRecord>> {
-        let attempt = retried(Anything, || invocation::list(&self.pool, &request)).await;
+        let attempt = retried(Anything, || list::list(&self.pool, &request)).await;
         named("invocation_list", attempt)
     }
 
@@ -184,7 +185,7 @@ impl Store for MySqlStore {
     async fn invocation_expire(&self, request: ExpireInvocations) -> Result<u64> {
         // Done twice it removes more of what is to be removed, and returns the number of the
         // second time.
-        let attempt = retried(Anything, || invocation::expire(&self.pool, &request)).await;
+        let attempt = retried(Anything, || expire::expire(&self.pool, &request)).await;
         named("invocation_expire", attempt)
     }
 

@@ -8,17 +8,14 @@
 //! write is a decode error.
 
 mod config;
+pub(crate) mod figures;
 mod function;
 mod invocation;
-mod rollup;
 mod token;
 mod value;
 
 pub(crate) use config::encode as encode_config;
 pub(crate) use function::{AliasRow, FunctionRow, HeadRow, cut_to_microsecond, format_word};
 pub(crate) use invocation::{EntryRow, InvocationRow, normalised};
-pub(crate) use rollup::RollupRow;
 pub(crate) use token::{TokenRow, scope_words};
-pub(crate) use value::{
-    all_functions, bounded, count, decode_error, encode_error, function_bytes, id, now,
-};
+pub(crate) use value::{bounded, count, decode_error, encode_error, function_bytes, id, now};

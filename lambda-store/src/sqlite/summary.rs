@@ -12,8 +12,7 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row as _, Sqlite, SqliteConnection, SqlitePool};
 
 use super::error::Attempt;
-use super::figures;
-use crate::row;
+use crate::row::{self, figures};
 
 /// Buckets that start in a span: ?1 the namespace, ?2 their length, ?3 and ?4 the first start and
 /// the end, ?5 the runtime or NULL.
