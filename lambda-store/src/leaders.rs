@@ -33,49 +33,39 @@ pub(crate) fn around(spans: &[Span]) -> Option<Span> {
     })
 }
 
-/// Functions' figures in a range of time.
+/// How many calls some functions have in a range of time.
 #[derive(Default)]
-pub(crate) struct Found {
-    /// How many calls each has.
-    calls: HashMap<FunctionId, u64>,
-    rollups: Vec<Rollup>,
-}
+pub(crate) struct Calls(HashMap<FunctionId, u64>);
 
-impl Found {
-    /// Those of `functions` whose figures are not here yet.
-    pub(crate) fn missing(&self, functions: &Ranked) -> Vec<Option<FunctionId>> {
-        let missing = functions.iter().map(|(id, _)| *id);
+impl Calls {
+    /// Those of `functions` that were not taken yet; they are now, with no calls.
+    pub(crate) fn take(&mut self, functions: &Ranked) -> Vec<FunctionId> {
+        let missing = self.missing(functions);
+        self.0.extend(missing.iter().map(|id| (*id, 0)));
         missing
-            .filter(|id| !self.calls.contains_key(id))
-            .map(Some)
-            .collect()
     }
 
-    /// All figures of some functions.
-    pub(crate) fn add(&mut self, functions: &[Option<FunctionId>], rollups: Vec<Rollup>) {
-        self.calls
-            .extend(functions.iter().flatten().map(|id| (*id, 0)));
-        for rollup in &rollups {
-            if let Some(sum) = rollup.key.function.and_then(|id| self.calls.get_mut(&id)) {
-                *sum = sum.saturating_add(rollup.tally.calls());
-            }
+    fn missing(&self, functions: &Ranked) -> Vec<FunctionId> {
+        let ids = functions.iter().map(|(id, _)| *id);
+        ids.filter(|id| !self.0.contains_key(id)).collect()
+    }
+
+    /// Counts the calls of a bucket of a function that was taken.
+    pub(crate) fn add(&mut self, rollup: &Rollup) {
+        if let Some(sum) = rollup.key.function.and_then(|id| self.0.get_mut(&id)) {
+            *sum = sum.saturating_add(rollup.tally.calls());
         }
-        self.rollups.extend(rollups);
     }
 
     /// Those of `ranked`, which says how many calls each has at most, that may be among the
-    /// `wanted` with the most calls; some of them may be here already.
-    pub(crate) fn may_lead<'a>(&self, ranked: &'a Ranked, wanted: usize) -> &'a Ranked {
-        let mut calls: Vec<_> = self.calls.values().copied().collect();
+    /// `wanted` with the most calls; and how many of them were not taken yet.
+    pub(crate) fn may_lead<'a>(&self, ranked: &'a Ranked, wanted: usize) -> (&'a Ranked, usize) {
+        let mut calls: Vec<_> = self.0.values().copied().collect();
         calls.sort_unstable_by_key(|calls| Reverse(*calls));
         let least = wanted.checked_sub(1).and_then(|at| calls.get(at));
         let least = least.copied().unwrap_or(0);
-        &ranked[..ranked.partition_point(|(_, most)| *most >= least)]
-    }
-
-    /// All figures that were added.
-    pub(crate) fn into_rollups(self) -> Vec<Rollup> {
-        self.rollups
+        let may_lead = &ranked[..ranked.partition_point(|(_, most)| *most >= least)];
+        (may_lead, self.missing(may_lead).len())
     }
 }
 
@@ -103,14 +93,15 @@ mod tests {
     fn who_had_fewer_calls_than_the_last_that_is_wanted_cannot_lead() {
         let ids: Vec<_> = (0..5).map(|_| FunctionId::new()).collect();
         let ranked: Vec<_> = ids.iter().copied().zip([90, 50, 40, 30, 5]).collect();
-        let mut found = Found::default();
-        // Two are wanted, and both are here, with fewer calls than in the longer range.
-        found.calls.extend([(ids[0], 60), (ids[1], 35)]);
-        assert_eq!(found.may_lead(&ranked, 2), &ranked[..3]);
-        assert_eq!(found.missing(&ranked[..3]), [Some(ids[2])]);
-        // Of those who are not here nothing is known.
-        assert_eq!(found.may_lead(&ranked, 3), &ranked[..]);
-        found.calls.insert(ids[2], 38);
-        assert_eq!(found.may_lead(&ranked, 2), &ranked[..3]);
+        let mut calls = Calls::default();
+        // Two are wanted, and both are there, with fewer calls than in the longer range.
+        calls.0.extend([(ids[0], 60), (ids[1], 35)]);
+        assert_eq!(calls.may_lead(&ranked, 2), (&ranked[..3], 1));
+        // Of those who are not there nothing is known.
+        assert_eq!(calls.may_lead(&ranked, 3), (&ranked[..], 3));
+        assert_eq!(calls.take(&ranked[..3]), [ids[2]]);
+        assert!(calls.take(&ranked[..3]).is_empty());
+        calls.0.insert(ids[2], 38);
+        assert_eq!(calls.may_lead(&ranked, 2), (&ranked[..3], 0));
     }
 }

@@ -2,16 +2,18 @@
 
 use std::sync::LazyLock;
 
+use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
 use lambda_core::model::{FunctionId, InvocationSummary};
 use lambda_core::store::SummarizeInvocations;
-use lambda_core::store::rollup::{Plan, Rollup, Span, SummaryBuilder};
+use lambda_core::store::rollup::{Plan, Span, SummaryBuilder};
 use sqlx::{MySqlConnection, MySqlPool};
 
 use super::error::Attempt;
 
 use super::session::{Session, bounded};
 use super::statement::InList;
-use crate::leaders::{EVER, Found, Ranked, around};
+use crate::leaders::{Calls, EVER, Ranked, around};
 use crate::row::{count, figures, function_bytes, id};
 
 /// Buckets that start in a span: the namespace, their length, the first start and the end, the
@@ -59,14 +61,16 @@ pub(super) async fn summary(
 ) -> Attempt<InvocationSummary> {
     request.validate()?;
     let plan = Plan::of(request);
-    let mut builder = SummaryBuilder::new(request, &plan);
     // Its parts are of one state.
     let mut session = Session::begin_snapshot(pool).await?;
-    let reading = Reading {
+    let mut reading = Reading {
         connection: &mut session,
         request,
+        builder: SummaryBuilder::new(request, &plan),
+        calls: Calls::default(),
     };
-    let outcome = reading.add_up(&plan, &mut builder).await;
+    let outcome = reading.add_up(&plan).await;
+    let builder = reading.builder;
     session.finish(outcome).await?;
     Ok(builder.finish())
 }
@@ -74,71 +78,55 @@ pub(super) async fn summary(
 struct Reading<'a> {
     connection: &'a mut MySqlConnection,
     request: &'a SummarizeInvocations,
+    builder: SummaryBuilder,
+    /// Of those functions whose figures the builder has.
+    calls: Calls,
 }
 
 impl Reading<'_> {
-    async fn add_up(mut self, plan: &Plan, builder: &mut SummaryBuilder) -> Attempt<()> {
-        let whole = [self.request.function];
-        for rollup in self.of_functions(&plan.spans, &whole).await? {
-            builder.add(rollup);
-        }
+    async fn add_up(&mut self, plan: &Plan) -> Attempt<()> {
+        self.add(&plan.spans, &[self.request.function]).await?;
         if self.request.function.is_none() && self.request.functions_max > 0 {
             let spans = plan.function_spans(self.request);
-            for rollup in self.of_leaders(&spans).await? {
-                builder.add(rollup);
-            }
+            self.add_leaders(&spans).await?;
         }
         Ok(())
     }
 
-    /// The figures of the functions with the most calls in the spans, and perhaps of others; see
-    /// [`Found`].
-    async fn of_leaders(&mut self, spans: &[Span]) -> Attempt<Vec<Rollup>> {
+    /// Adds the figures of the functions with the most calls in the spans, and perhaps of others;
+    /// see [`leaders`](crate::leaders).
+    async fn add_leaders(&mut self, spans: &[Span]) -> Attempt<()> {
         let wanted = self.request.functions_max as usize;
         let ever = self.ranked(&EVER).await?;
         if ever.len() <= wanted {
-            return self.all(spans).await;
+            return self.add_all(spans).await;
         }
-        let mut found = Found::default();
-        self.fetch(spans, &ever[..wanted], &mut found).await?;
-        let may_lead = found.may_lead(&ever, wanted);
-        if may_lead.len() <= wanted {
-            self.fetch(spans, may_lead, &mut found).await?;
-            return Ok(found.into_rollups());
+        self.add_new(spans, &ever[..wanted]).await?;
+        let (may_lead, new) = self.calls.may_lead(&ever, wanted);
+        if new <= wanted {
+            return self.add_new(spans, may_lead).await;
         }
         let Some(around) = around(spans) else {
-            return Ok(found.into_rollups());
+            return Ok(());
         };
         let ranked = self.ranked(&around).await?;
-        let first = &ranked[..wanted.min(ranked.len())];
-        self.fetch(spans, first, &mut found).await?;
-        let may_lead = found.may_lead(&ranked, wanted);
-        self.fetch(spans, may_lead, &mut found).await?;
-        Ok(found.into_rollups())
+        self.add_new(spans, &ranked[..wanted.min(ranked.len())])
+            .await?;
+        let (may_lead, _) = self.calls.may_lead(&ranked, wanted);
+        self.add_new(spans, may_lead).await
     }
 
-    /// Reads the figures of those of `functions` that are not there yet.
-    async fn fetch(
-        &mut self,
-        spans: &[Span],
-        functions: &Ranked,
-        found: &mut Found,
-    ) -> Attempt<()> {
-        let new = found.missing(functions);
-        if !new.is_empty() {
-            let rollups = self.of_functions(spans, &new).await?;
-            found.add(&new, rollups);
+    /// Adds the figures of those of `functions` that were not added yet.
+    async fn add_new(&mut self, spans: &[Span], functions: &Ranked) -> Attempt<()> {
+        let new: Vec<_> = self.calls.take(functions).into_iter().map(Some).collect();
+        match new.is_empty() {
+            true => Ok(()),
+            false => self.add(spans, &new).await,
         }
-        Ok(())
     }
 
-    /// The figures of functions; none: over all of them.
-    async fn of_functions(
-        &mut self,
-        spans: &[Span],
-        functions: &[Option<FunctionId>],
-    ) -> Attempt<Vec<Rollup>> {
-        let mut rollups = Vec::new();
+    /// Adds the figures of functions; none: over all of them.
+    async fn add(&mut self, spans: &[Span], functions: &[Option<FunctionId>]) -> Attempt<()> {
         // In the order of the index.
         let mut functions: Vec<_> = functions.iter().copied().map(function_bytes).collect();
         functions.sort_unstable();
@@ -151,16 +139,15 @@ impl Reading<'_> {
                     .bind(span.to_us)
                     .bind(runtime_or_any(self.request));
                 let query = functions.fold(query, |query, id| query.bind(&id[..]));
-                let rows: Vec<Vec<u8>> = bounded(query.fetch_all(&mut *self.connection)).await?;
-                self.decode(&rows, &mut rollups)?;
+                let rows = query.fetch(&mut *self.connection);
+                add_rows(self.request, rows, &mut self.builder, &mut self.calls).await?;
             }
         }
-        Ok(rollups)
+        Ok(())
     }
 
-    /// Every function's figures.
-    async fn all(&mut self, spans: &[Span]) -> Attempt<Vec<Rollup>> {
-        let mut rollups = Vec::new();
+    /// Adds every function's figures.
+    async fn add_all(&mut self, spans: &[Span]) -> Attempt<()> {
         for span in spans {
             let query = sqlx::query_scalar(ALL)
                 .bind(self.request.namespace.as_str())
@@ -169,10 +156,10 @@ impl Reading<'_> {
                 .bind(span.to_us)
                 .bind(runtime_or_any(self.request))
                 .bind(function_bytes(None));
-            let rows: Vec<Vec<u8>> = bounded(query.fetch_all(&mut *self.connection)).await?;
-            self.decode(&rows, &mut rollups)?;
+            let rows = query.fetch(&mut *self.connection);
+            add_rows(self.request, rows, &mut self.builder, &mut self.calls).await?;
         }
-        Ok(rollups)
+        Ok(())
     }
 
     /// Functions by their calls in a span: most calls first, of equally many the older first.
@@ -192,16 +179,26 @@ impl Reading<'_> {
         ranked.sort_unstable_by_key(|(id, calls)| (std::cmp::Reverse(*calls), *id));
         Ok(ranked)
     }
+}
 
-    fn decode(&self, rows: &[Vec<u8>], rollups: &mut Vec<Rollup>) -> Attempt<()> {
-        rollups.reserve(rows.len());
-        for row in rows {
-            for rollup in figures::decode_all(&self.request.namespace, row) {
-                rollups.push(rollup?);
+/// Adds each row while the server looks for the next.
+async fn add_rows(
+    request: &SummarizeInvocations,
+    mut rows: BoxStream<'_, sqlx::Result<Vec<u8>>>,
+    builder: &mut SummaryBuilder,
+    calls: &mut Calls,
+) -> sqlx::Result<()> {
+    bounded(async {
+        while let Some(row) = rows.try_next().await? {
+            for rollup in figures::decode_all(&request.namespace, &row) {
+                let rollup = rollup?;
+                calls.add(&rollup);
+                builder.add(rollup);
             }
         }
         Ok(())
-    }
+    })
+    .await
 }
 
 fn runtime_or_any(request: &SummarizeInvocations) -> &str {
