@@ -1,10 +1,11 @@
 //! Counts and durations of invocations, out of the figures that are kept of them.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use lambda_core::model::{FunctionId, InvocationSummary};
+use futures_util::TryStreamExt as _;
+use lambda_core::model::{Bucket, FunctionId, InvocationSummary, Namespace};
 use lambda_core::store::SummarizeInvocations;
 use lambda_core::store::rollup::{Plan, Rollup, Span, SummaryBuilder};
 use sqlx::query::Query;
@@ -39,11 +40,21 @@ const OF_FUNCTIONS: &str = concat!(
 
 /// How many calls each function had: ids, and numbers in the same order, by function and runtime
 /// and bucket; ?6 what stands for all functions.
-const CALLS: &str = concat!(
-    "SELECT CAST(GROUP_CONCAT(function_id, '') AS BLOB), GROUP_CONCAT(calls, ' ') \
-     FROM rollup WHERE function_id <> ?6 AND ",
-    within!()
-);
+macro_rules! calls {
+    ($from:literal) => {
+        concat!(
+            "SELECT CAST(GROUP_CONCAT(function_id, '') AS BLOB), GROUP_CONCAT(calls, ' ') FROM ",
+            $from,
+            "function_id <> ?6 AND ",
+            within!()
+        )
+    };
+}
+
+const CALLS: &str = calls!("rollup WHERE ");
+
+/// The same for days, which are many in a long time.
+const CALLS_OF_DAYS: &str = calls!("rollup INDEXED BY rollup_of_day WHERE bucket_s = 86400 AND ");
 
 /// See [`Store::invocation_summary`](lambda_core::Store::invocation_summary).
 pub(super) async fn summary(
@@ -83,38 +94,61 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// The figures of the functions with the most calls in the spans, and perhaps of others.
     ///
-    /// Nobody has more calls in a range than since the beginning. So, taking functions by their
-    /// calls since the beginning, one can stop where the next has fewer than the least of those
-    /// that are wanted: mostly soon, because who leads at all leads in most ranges.
+    /// Nobody has more calls in a range than in a longer one around it. So, taking functions by
+    /// their calls in a longer one, whose figures are few, one can stop where the next had fewer
+    /// there than the least of those that are wanted has in the range. Since the beginning is such
+    /// a range, and takes no time; where it says too little, because others led then, those are
+    /// the days or hours around.
     async fn of_leaders(&mut self, spans: &[Span]) -> Attempt<Vec<Rollup>> {
         let wanted = self.request.functions_max as usize;
-        let ever = Span {
-            bucket_s: 0,
-            from_us: 0,
-            to_us: 1,
-        };
-        let bounds = self.calls(std::slice::from_ref(&ever)).await?;
-        let mut candidates: Vec<_> = bounds.into_iter().collect();
-        candidates.sort_unstable_by_key(|(id, calls)| (Reverse(*calls), *id));
-        if candidates.len() <= wanted {
+        let ever = self.ranked(&EVER).await?;
+        if ever.len() <= wanted {
             return self.all(spans).await;
         }
-        let (first, rest) = candidates.split_at(wanted);
-        let mut fetched: HashSet<_> = first.iter().map(|(id, _)| *id).collect();
-        let mut rollups = self.of_functions(spans, &ids(first)).await?;
-        let least = least_calls(&fetched, &rollups);
-        // Some of the others may have had more in this range: these.
-        let others = &rest[..rest.partition_point(|(_, bound)| *bound >= least)];
-        if others.len() <= wanted {
-            rollups.extend(self.of_functions(spans, &ids(others)).await?);
-            return Ok(rollups);
+        let mut found = Found::default();
+        self.fetch(spans, &ever[..wanted], &mut found).await?;
+        let may_lead = found.may_lead(&ever, wanted);
+        if may_lead.len() <= wanted {
+            self.fetch(spans, &may_lead, &mut found).await?;
+            return Ok(found.rollups);
         }
-        let mut leaders: Vec<_> = self.calls(spans).await?.into_iter().collect();
-        leaders.sort_unstable_by_key(|(id, calls)| (Reverse(*calls), *id));
-        leaders.truncate(wanted);
-        leaders.retain(|(id, _)| fetched.insert(*id));
-        rollups.extend(self.of_functions(spans, &ids(&leaders)).await?);
-        Ok(rollups)
+        let Some(around) = around(spans) else {
+            return Ok(found.rollups);
+        };
+        let ranked = self.ranked(&around).await?;
+        self.fetch(spans, &ranked[..wanted.min(ranked.len())], &mut found)
+            .await?;
+        let may_lead = found.may_lead(&ranked, wanted);
+        self.fetch(spans, &may_lead, &mut found).await?;
+        Ok(found.rollups)
+    }
+
+    /// Reads the figures of those of `functions` that are not there yet.
+    async fn fetch(
+        &mut self,
+        spans: &[Span],
+        functions: &[(FunctionId, u64)],
+        found: &mut Found,
+    ) -> Attempt<()> {
+        let functions = functions.iter().map(|(id, _)| *id);
+        let new: Vec<_> = functions
+            .filter(|id| !found.calls.contains_key(id))
+            .map(Some)
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let rollups = self.of_functions(spans, &new).await?;
+        found
+            .calls
+            .extend(new.into_iter().flatten().map(|id| (id, 0)));
+        for rollup in &rollups {
+            if let Some(sum) = rollup.key.function.and_then(|id| found.calls.get_mut(&id)) {
+                *sum = sum.saturating_add(rollup.tally.calls());
+            }
+        }
+        found.rollups.extend(rollups);
+        Ok(())
     }
 
     /// Every function's figures.
@@ -123,7 +157,7 @@ impl Reading<'_> {
         for span in spans {
             let query = self.bind(ALL, span);
             let row = query.fetch_one(&mut *self.connection).await?;
-            self.decode(row.try_get(0)?, &mut rollups)?;
+            decode(&self.request.namespace, row.try_get(0)?, &mut rollups)?;
         }
         rollups.retain(|rollup| rollup.key.function.is_some());
         Ok(rollups)
@@ -139,31 +173,38 @@ impl Reading<'_> {
         let ids = json(functions);
         for span in spans {
             let query = self.bind(OF_FUNCTIONS, span).bind(ids.clone());
-            for row in query.fetch_all(&mut *self.connection).await? {
-                self.decode(row.try_get(0)?, &mut rollups)?;
+            let mut rows = query.fetch(&mut *self.connection);
+            // Decoded while the connection's thread reads the next.
+            while let Some(row) = rows.try_next().await? {
+                decode(&self.request.namespace, row.try_get(0)?, &mut rollups)?;
             }
         }
         Ok(rollups)
     }
 
-    async fn calls(&mut self, spans: &[Span]) -> Attempt<HashMap<FunctionId, u64>> {
+    /// Functions by their calls in a span: most calls first, of equally many the older first.
+    async fn ranked(&mut self, span: &Span) -> Attempt<Vec<(FunctionId, u64)>> {
+        let sql = match span.bucket_s == Bucket::Day.seconds() {
+            true => CALLS_OF_DAYS,
+            false => CALLS,
+        };
+        let query = self.bind(sql, span).bind(row::function_bytes(None));
+        let row = query.fetch_one(&mut *self.connection).await?;
+        let ids: Option<&[u8]> = row.try_get(0)?;
+        let counts: Option<&str> = row.try_get(1)?;
+        let (ids, []) = ids.unwrap_or_default().as_chunks::<16>() else {
+            return Err(row::decode_error("ids of another length").into());
+        };
+        let counts = counts.unwrap_or_default().split_ascii_whitespace();
         let mut calls = HashMap::<FunctionId, u64>::new();
-        for span in spans {
-            let query = self.bind(CALLS, span).bind(row::function_bytes(None));
-            let row = query.fetch_one(&mut *self.connection).await?;
-            let ids: Option<&[u8]> = row.try_get(0)?;
-            let counts: Option<&str> = row.try_get(1)?;
-            let (ids, []) = ids.unwrap_or_default().as_chunks::<16>() else {
-                return Err(row::decode_error("ids of another length").into());
-            };
-            let counts = counts.unwrap_or_default().split_ascii_whitespace();
-            for (id, count) in ids.iter().zip(counts) {
-                let count: u64 = count.parse().map_err(row::decode_error)?;
-                let sum = calls.entry(FunctionId::from_bytes(*id)).or_default();
-                *sum = sum.saturating_add(count);
-            }
+        for (id, count) in ids.iter().zip(counts) {
+            let count: u64 = count.parse().map_err(row::decode_error)?;
+            let sum = calls.entry(FunctionId::from_bytes(*id)).or_default();
+            *sum = sum.saturating_add(count);
         }
-        Ok(calls)
+        let mut ranked: Vec<_> = calls.into_iter().collect();
+        ranked.sort_unstable_by_key(|(id, calls)| (Reverse(*calls), *id));
+        Ok(ranked)
     }
 
     fn bind(&self, sql: &'static str, span: &Span) -> Query<'static, Sqlite, SqliteArguments> {
@@ -175,29 +216,62 @@ impl Reading<'_> {
             .bind(span.to_us)
             .bind(runtime.map(|name| name.as_str().to_owned()))
     }
-
-    fn decode(&self, bytes: Option<&[u8]>, rollups: &mut Vec<Rollup>) -> Attempt<()> {
-        let decoded = figures::decode_all(&self.request.namespace, bytes.unwrap_or_default());
-        for rollup in decoded {
-            rollups.push(rollup?);
-        }
-        Ok(())
-    }
 }
 
-fn ids(functions: &[(FunctionId, u64)]) -> Vec<Option<FunctionId>> {
-    functions.iter().map(|(id, _)| Some(*id)).collect()
+fn decode(
+    namespace: &Namespace,
+    bytes: Option<&[u8]>,
+    rollups: &mut Vec<Rollup>,
+) -> sqlx::Result<()> {
+    for rollup in figures::decode_all(namespace, bytes.unwrap_or_default()) {
+        rollups.push(rollup?);
+    }
+    Ok(())
 }
 
-/// How many calls that of `functions` has which has the fewest.
-fn least_calls(functions: &HashSet<FunctionId>, rollups: &[Rollup]) -> u64 {
-    let mut calls: HashMap<_, _> = functions.iter().map(|id| (*id, 0_u64)).collect();
-    for rollup in rollups {
-        if let Some(sum) = rollup.key.function.and_then(|id| calls.get_mut(&id)) {
-            *sum = sum.saturating_add(rollup.tally.calls());
-        }
+/// The bucket since the beginning.
+const EVER: Span = Span {
+    bucket_s: 0,
+    from_us: 0,
+    to_us: 1,
+};
+
+/// Buckets around all of `spans`: days, or hours where that would be much longer.
+fn around(spans: &[Span]) -> Option<Span> {
+    let (first, last) = (spans.first()?, spans.last()?);
+    let length_us = last.to_us.saturating_sub(first.from_us);
+    let bucket = match length_us < i64::from(Bucket::Day.seconds()) * 500_000 {
+        true => Bucket::Hour,
+        false => Bucket::Day,
+    };
+    let bucket_us = i64::from(bucket.seconds()) * 1_000_000;
+    let floor = first.from_us.div_euclid(bucket_us);
+    Some(Span {
+        bucket_s: bucket.seconds(),
+        from_us: floor.saturating_mul(bucket_us),
+        to_us: last.to_us,
+    })
+}
+
+/// Functions' figures in a range of time.
+#[derive(Default)]
+struct Found {
+    /// How many calls each has.
+    calls: HashMap<FunctionId, u64>,
+    rollups: Vec<Rollup>,
+}
+
+impl Found {
+    /// Those of `ranked`, which says how many calls each may have at most, that may be among
+    /// those with the most calls.
+    fn may_lead(&self, ranked: &[(FunctionId, u64)], wanted: usize) -> Vec<(FunctionId, u64)> {
+        let mut calls: Vec<_> = self.calls.values().copied().collect();
+        calls.sort_unstable_by_key(|calls| Reverse(*calls));
+        let least = calls.get(wanted - 1).copied().unwrap_or(0);
+        let above = ranked.partition_point(|(_, most)| *most >= least);
+        let new = |(id, _): &&(FunctionId, u64)| !self.calls.contains_key(id);
+        ranked[..above].iter().filter(new).copied().collect()
     }
-    calls.into_values().min().unwrap_or(0)
 }
 
 /// Ids as an array of hexadecimal numbers.
@@ -228,6 +302,8 @@ mod tests {
                    (namespace=? AND bucket_s=? AND start_us>? AND start_us<?)";
         assert_plan(ALL, &[key], 0).await;
         assert_plan(CALLS, &[key], 0).await;
+        let days = "COVERING INDEX rollup_of_day (namespace=? AND start_us>? AND start_us<?)";
+        assert_plan(CALLS_OF_DAYS, &[days], 0).await;
         let index = "SEARCH rollup USING INDEX rollup_of_function \
                      (namespace=? AND function_id=? AND bucket_s=? AND start_us>? AND start_us<?)";
         assert_plan(OF_FUNCTIONS, &[index, "SCAN JSON_EACH"], 0).await;

@@ -130,6 +130,34 @@ pub(super) async fn of_so_many_functions(store: Arc<dyn Store>) {
     }
 }
 
+/// Who had the most calls in a range had the fewest before it, and the other way round.
+pub(super) async fn of_leaders_that_changed(store: Arc<dyn Store>) {
+    let functions: Vec<_> = (0..30).map(|_| FunctionId::new()).collect();
+    let mut all = Vec::new();
+    for (rank, function) in (0_i64..).zip(&functions) {
+        let early = (0..3 * (30 - rank)).map(|call| call * HOUR / 90);
+        let late = (0..=rank).map(|call| 3 * DAY + call * 50_000_000);
+        all.extend(early.chain(late).map(|at| record(*function, at)));
+    }
+    keep(&*store, &all).await;
+    for (from, to) in [
+        (Some(2 * DAY), None),
+        (Some(3 * DAY), Some(3 * DAY + 10 * MINUTE)),
+        (Some(3 * DAY - HOUR), Some(3 * DAY + HOUR)),
+        (Some(HOUR), Some(9 * DAY)),
+        (None, None),
+    ] {
+        for functions_max in [1, 2, 5, 12, 29, 30] {
+            for bucket in [None, Some(Bucket::Hour)] {
+                let mut request = SummarizeInvocations::all(Namespace::default());
+                (request.from, request.to) = (from.map(time), to.map(time));
+                (request.functions_max, request.bucket) = (functions_max, bucket);
+                check(&*store, &request, &all, bucket.unwrap_or(Bucket::Minute)).await;
+            }
+        }
+    }
+}
+
 /// Every batch brings records that are there, or that others bring at the same time.
 pub(super) async fn duplicates_count_once(store: Arc<dyn Store>) {
     let all: Arc<Vec<_>> = Arc::new(history());
