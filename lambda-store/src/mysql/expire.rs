@@ -32,7 +32,7 @@ async fn expire_in(connection: &mut MySqlConnection, request: &ExpireInvocations
         .bind(request.namespace.as_str()),
         Expiring::Figures(bucket) => sqlx::query(
             "DELETE FROM rollup WHERE namespace = ? AND bucket_s = ? AND start_us < ? \
-             ORDER BY namespace, bucket_s, start_us, function_id, runtime LIMIT ?",
+             ORDER BY start_us, function_id, runtime LIMIT ?",
         )
         .bind(request.namespace.as_str())
         .bind(bucket.seconds()),

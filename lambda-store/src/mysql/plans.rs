@@ -172,17 +172,21 @@ async fn statements_use_their_indexes() {
             );
         }
 
-        for sql in [CALLS, ALL] {
-            let figures = sqlx::query(explain(sql))
-                .bind("default")
-                .bind(3_600)
-                .bind(START_US)
-                .bind(i64::MAX)
-                .bind("")
-                .bind(vec![0_u8; 16]);
-            let rows = figures.fetch_all(&mut *connection).await.unwrap();
-            let plan = plan(&rows);
-            assert!(plan.contains("type range key PRIMARY "), "{sql}\n{plan}");
+        for [by_time, ever] in [CALLS, ALL] {
+            for (sql, bucket_s, index) in [(by_time, 3_600, "rollup_of_time"), (ever, 0, "PRIMARY")]
+            {
+                let figures = sqlx::query(explain(sql))
+                    .bind("default")
+                    .bind(bucket_s)
+                    .bind(0)
+                    .bind(i64::MAX)
+                    .bind("")
+                    .bind(vec![0_u8; 16]);
+                let rows = figures.fetch_all(&mut *connection).await.unwrap();
+                let plan = plan(&rows);
+                let expected = format!("type range key {index} ");
+                assert!(plan.contains(&expected), "{sql}\n{plan}");
+            }
         }
         drop(connection);
         store.close().await;

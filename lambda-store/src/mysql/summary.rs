@@ -9,11 +9,11 @@ use lambda_core::store::SummarizeInvocations;
 use lambda_core::store::rollup::{Plan, Span, SummaryBuilder};
 use sqlx::{MySqlConnection, MySqlPool};
 
-use super::error::Attempt;
+use super::error::{Attempt, Failure};
 
 use super::session::{Session, bounded};
 use super::statement::InList;
-use crate::leaders::{Calls, EVER, Ranked, around};
+use crate::leaders::{Calls, Reading as _, add_leaders};
 use crate::row::{count, figures, function_bytes, id};
 
 /// Buckets that start in a span: the namespace, their length, the first start and the end, the
@@ -29,7 +29,7 @@ macro_rules! within {
 static OF_FUNCTIONS: LazyLock<InList> = LazyLock::new(|| {
     InList::new(
         concat!(
-            "SELECT figures FROM rollup FORCE INDEX (rollup_of_function) WHERE ",
+            "SELECT figures FROM rollup FORCE INDEX (PRIMARY) WHERE ",
             within!(),
             " AND function_id IN"
         ),
@@ -38,21 +38,39 @@ static OF_FUNCTIONS: LazyLock<InList> = LazyLock::new(|| {
 });
 
 /// Figures of every function; the last parameter is what stands for all together.
-pub(super) const ALL: &str = concat!(
-    "SELECT figures FROM rollup FORCE INDEX (PRIMARY) WHERE ",
-    within!(),
-    " AND function_id > ?"
-);
+macro_rules! all {
+    ($index:literal) => {
+        concat!(
+            "SELECT figures FROM rollup FORCE INDEX (",
+            $index,
+            ") WHERE ",
+            within!(),
+            " AND function_id > ?"
+        )
+    };
+}
 
-/// How many calls each function had; the last parameter as in [`ALL`]. Added up as floating-point
+/// How many calls each function had; the last parameter as above. Added up as floating-point
 /// numbers, which are exact up to 2^53 and much faster than the decimal ones that sums of integers
 /// are.
-pub(super) const CALLS: &str = concat!(
-    "SELECT function_id, CAST(SUM(0e0 + calls) AS SIGNED) \
-     FROM rollup FORCE INDEX (PRIMARY) WHERE ",
-    within!(),
-    " AND function_id > ? GROUP BY function_id"
-);
+macro_rules! calls {
+    ($index:literal) => {
+        concat!(
+            "SELECT function_id, CAST(SUM(0e0 + calls) AS SIGNED) FROM rollup FORCE INDEX (",
+            $index,
+            ") WHERE ",
+            within!(),
+            " AND function_id > ? GROUP BY function_id"
+        )
+    };
+}
+
+/// Buckets are found by their time; those since the beginning, of which each function has one,
+/// lie together.
+pub(super) const ALL: [&str; 2] = [all!("rollup_of_time"), all!("PRIMARY")];
+
+/// As [`ALL`].
+pub(super) const CALLS: [&str; 2] = [calls!("rollup_of_time"), calls!("PRIMARY")];
 
 /// See [`Store::invocation_summary`](lambda_core::Store::invocation_summary).
 pub(super) async fn summary(
@@ -88,44 +106,20 @@ impl Reading<'_> {
         self.add(&plan.spans, &[self.request.function]).await?;
         if self.request.function.is_none() && self.request.functions_max > 0 {
             let spans = plan.function_spans(self.request);
-            self.add_leaders(&spans).await?;
+            let wanted = self.request.functions_max as usize;
+            add_leaders(self, &spans, wanted).await?;
         }
         Ok(())
     }
+}
 
-    /// Adds the figures of the functions with the most calls in the spans, and perhaps of others;
-    /// see [`leaders`](crate::leaders).
-    async fn add_leaders(&mut self, spans: &[Span]) -> Attempt<()> {
-        let wanted = self.request.functions_max as usize;
-        let ever = self.ranked(&EVER).await?;
-        if ever.len() <= wanted {
-            return self.add_all(spans).await;
-        }
-        self.add_new(spans, &ever[..wanted]).await?;
-        let (may_lead, new) = self.calls.may_lead(&ever, wanted);
-        if new <= wanted {
-            return self.add_new(spans, may_lead).await;
-        }
-        let Some(around) = around(spans) else {
-            return Ok(());
-        };
-        let ranked = self.ranked(&around).await?;
-        self.add_new(spans, &ranked[..wanted.min(ranked.len())])
-            .await?;
-        let (may_lead, _) = self.calls.may_lead(&ranked, wanted);
-        self.add_new(spans, may_lead).await
+impl crate::leaders::Reading for Reading<'_> {
+    type Error = Failure;
+
+    fn calls(&mut self) -> &mut Calls {
+        &mut self.calls
     }
 
-    /// Adds the figures of those of `functions` that were not added yet.
-    async fn add_new(&mut self, spans: &[Span], functions: &Ranked) -> Attempt<()> {
-        let new: Vec<_> = self.calls.take(functions).into_iter().map(Some).collect();
-        match new.is_empty() {
-            true => Ok(()),
-            false => self.add(spans, &new).await,
-        }
-    }
-
-    /// Adds the figures of functions; none: over all of them.
     async fn add(&mut self, spans: &[Span], functions: &[Option<FunctionId>]) -> Attempt<()> {
         // In the order of the index.
         let mut functions: Vec<_> = functions.iter().copied().map(function_bytes).collect();
@@ -146,10 +140,9 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Adds every function's figures.
     async fn add_all(&mut self, spans: &[Span]) -> Attempt<()> {
         for span in spans {
-            let query = sqlx::query_scalar(ALL)
+            let query = sqlx::query_scalar(of_span(ALL, span))
                 .bind(self.request.namespace.as_str())
                 .bind(span.bucket_s)
                 .bind(span.from_us)
@@ -162,9 +155,8 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Functions by their calls in a span: most calls first, of equally many the older first.
     async fn ranked(&mut self, span: &Span) -> Attempt<Vec<(FunctionId, u64)>> {
-        let query = sqlx::query_as(CALLS)
+        let query = sqlx::query_as(of_span(CALLS, span))
             .bind(self.request.namespace.as_str())
             .bind(span.bucket_s)
             .bind(span.from_us)
@@ -199,6 +191,13 @@ async fn add_rows(
         Ok(())
     })
     .await
+}
+
+fn of_span([by_time, ever]: [&'static str; 2], span: &Span) -> &'static str {
+    match span.bucket_s {
+        0 => ever,
+        _ => by_time,
+    }
 }
 
 fn runtime_or_any(request: &SummarizeInvocations) -> &str {
