@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{append, by_id, create, creation, foreign, open, record};
+use common::{append, by_id, create, creation, foreign, open, record, turns};
+use lambda_store::Store;
 use lambda_store::model::{FunctionId, Namespace};
-use lambda_store::store::{SummarizeInvocations, UpdateFunction};
-use lambda_store::{ErrorKind, Store};
+use lambda_store::store::SummarizeInvocations;
 use sqlx::{Connection as _, SqliteConnection};
 
 async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> sqlx::Result<u64> {
@@ -56,30 +56,7 @@ async fn two_stores_on_one_file_never_see_a_lock() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
     let stores = [Arc::new(open(&path).await), Arc::new(open(&path).await)];
-    let function = create(&*stores[0], "a").await;
-    let mut working = Vec::new();
-    for store in stores.iter().cycle().take(8) {
-        let store = Arc::clone(store);
-        working.push(tokio::spawn(async move {
-            for _ in 0..40 {
-                // Reads before it writes: begun as a reader it could not go on as a writer.
-                let current = store.function_get(&by_id(function.id)).await.unwrap();
-                match store.function_update(UpdateFunction::of(&current)).await {
-                    Ok(_) => {}
-                    Err(error) => assert_eq!(error.kind(), ErrorKind::PreconditionFailed),
-                }
-                append(&*store, &[record(function.id)]).await.unwrap();
-                store.function_get(&by_id(function.id)).await.unwrap();
-            }
-        }));
-    }
-    for work in working {
-        work.await.unwrap();
-    }
-    let summary = stores[1]
-        .invocation_summary(SummarizeInvocations::all(Namespace::default()))
-        .await;
-    assert_eq!(summary.unwrap().totals.calls, 320);
+    turns::two_stores_never_see_a_lock(stores).await;
 }
 
 /// Whether another program gets the write lock, soon: a rollback follows the drop.

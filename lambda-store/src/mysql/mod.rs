@@ -21,6 +21,7 @@ mod rollup;
 mod session;
 mod statement;
 mod summary;
+mod sweep;
 mod token;
 mod url;
 
@@ -153,7 +154,7 @@ impl Store for MySqlStore {
     async fn function_delete(&self, namespace: &Namespace, id: FunctionId) -> Result<()> {
         let attempt = retried(Uncommitted, || function::delete(&self.pool, namespace, id));
         named("function_delete", attempt.await)?;
-        package::sweep(&self.pool).await;
+        sweep::sweep(&self.pool).await;
         Ok(())
     }
 
