@@ -18,7 +18,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection, Row as _};
 
 use super::function_query::{CURRENT, PAGE, VERSIONS};
 use super::list::{Filters, Index, page_query};
-use super::summary::{ALL, CALLS};
+use super::summary::OF_ANY_RUNTIME;
 use super::{MySqlStore, connect};
 use servers::Server;
 
@@ -172,21 +172,43 @@ async fn statements_use_their_indexes() {
             );
         }
 
-        for [by_time, ever] in [CALLS, ALL] {
-            for (sql, bucket_s, index) in [(by_time, 3_600, "rollup_of_time"), (ever, 0, "PRIMARY")]
-            {
+        for queries in [&OF_ANY_RUNTIME.calls, &OF_ANY_RUNTIME.all] {
+            for (sql, bucket_s, index) in [
+                (&queries.time, 3_600, "rollup_of_time"),
+                (&queries.key, 0, "PRIMARY"),
+            ] {
                 let figures = sqlx::query(explain(sql))
                     .bind("default")
                     .bind(bucket_s)
                     .bind(0)
                     .bind(i64::MAX)
-                    .bind("")
                     .bind(vec![0_u8; 16]);
                 let rows = figures.fetch_all(&mut *connection).await.unwrap();
                 let plan = plan(&rows);
                 let expected = format!("type range key {index} ");
                 assert!(plan.contains(&expected), "{sql}\n{plan}");
             }
+        }
+        let ids: Vec<_> = functions.iter().map(|id| id.as_bytes().to_vec()).collect();
+        for (spans, list) in (1..).zip(&OF_ANY_RUNTIME.of_functions) {
+            let (sql, ids) = list.cut(&ids).next().unwrap();
+            let mut query = sqlx::query(explain(&sql.0)).bind("default");
+            for at in 0..spans {
+                let from = START_US + at * 100_000_000;
+                query = query
+                    .bind([86_400, 3_600, 60][usize::try_from(at).unwrap() % 3])
+                    .bind(from)
+                    .bind(from + 100_000_000);
+            }
+            let query = ids.fold(query, |query, id| query.bind(&id[..]));
+            let rows = query.fetch_all(&mut *connection).await.unwrap();
+            let plan = plan(&rows);
+            assert!(plan.contains("type range key PRIMARY "), "{plan}");
+            // Neither a temporary table nor a sort: what belongs together lies together.
+            assert!(
+                !plan.contains("temporary") && !plan.contains("filesort"),
+                "{plan}"
+            );
         }
         drop(connection);
         store.close().await;

@@ -1,5 +1,6 @@
 //! Figures over invocations, added up.
 
+use std::slice::from_ref;
 use std::sync::LazyLock;
 
 use futures_util::TryStreamExt as _;
@@ -7,7 +8,9 @@ use futures_util::stream::BoxStream;
 use lambda_core::model::{FunctionId, InvocationSummary};
 use lambda_core::store::SummarizeInvocations;
 use lambda_core::store::rollup::{Plan, Span, SummaryBuilder};
-use sqlx::{MySqlConnection, MySqlPool};
+use sqlx::mysql::{MySqlArguments, MySqlRow};
+use sqlx::query::Query;
+use sqlx::{MySql, MySqlConnection, MySqlPool, Row as _, SqlSafeStr};
 
 use super::error::{Attempt, Failure};
 
@@ -16,61 +19,85 @@ use super::statement::InList;
 use crate::leaders::{Calls, Reading as _, add_leaders};
 use crate::row::{count, figures, function_bytes, id};
 
-/// Buckets that start in a span: the namespace, their length, the first start and the end, the
-/// runtime or an empty text for any.
-macro_rules! within {
-    () => {
-        "namespace = ? AND bucket_s = ? AND start_us >= ? AND start_us < ? \
-         AND ? IN ('', runtime)"
-    };
+/// The most spans of a plan: long buckets in the middle, and shorter ones on both sides.
+const SPANS_MAX: usize = 5;
+
+/// The queries about figures. But for the first, their parameters begin with the namespace, the
+/// runtime if it is about one, and a span: the length of the buckets, the first start, the end.
+pub(super) struct Queries {
+    /// Figures of some functions, or of all together, in one span or several: for each length of
+    /// buckets and each function the bytes strung together, and how many there are. Rows of their
+    /// own would cost more on their way out than in the database, and so would a query for each
+    /// span: this way the server goes on while the rows are added up.
+    pub(super) of_functions: [InList; SPANS_MAX],
+    /// The same in rows of their own, of one function, which is the last parameter: so the first
+    /// come while the server looks for the rest, and there is no bound on how many there are.
+    of_function: [Box<str>; SPANS_MAX],
+    /// Figures of every function; the last parameter is what stands for all together.
+    pub(super) all: ByIndex,
+    /// How many calls each function had; the last parameter as above. Added up as floating-point
+    /// numbers, which are exact up to 2^53 and much faster than the decimal ones that sums of
+    /// integers are.
+    pub(super) calls: ByIndex,
 }
 
-/// Figures of some functions, or of all together.
-static OF_FUNCTIONS: LazyLock<InList> = LazyLock::new(|| {
-    InList::new(
-        concat!(
-            "SELECT figures FROM rollup FORCE INDEX (PRIMARY) WHERE ",
-            within!(),
-            " AND function_id IN"
-        ),
-        "",
-    )
-});
-
-/// Figures of every function; the last parameter is what stands for all together.
-macro_rules! all {
-    ($index:literal) => {
-        concat!(
-            "SELECT figures FROM rollup FORCE INDEX (",
-            $index,
-            ") WHERE ",
-            within!(),
-            " AND function_id > ?"
-        )
-    };
+/// Buckets of everybody are found by their time; those since the beginning, of which each function
+/// has one, lie together.
+pub(super) struct ByIndex {
+    pub(super) time: Box<str>,
+    pub(super) key: Box<str>,
 }
 
-/// How many calls each function had; the last parameter as above. Added up as floating-point
-/// numbers, which are exact up to 2^53 and much faster than the decimal ones that sums of integers
-/// are.
-macro_rules! calls {
-    ($index:literal) => {
-        concat!(
-            "SELECT function_id, CAST(SUM(0e0 + calls) AS SIGNED) FROM rollup FORCE INDEX (",
-            $index,
-            ") WHERE ",
-            within!(),
-            " AND function_id > ? GROUP BY function_id"
-        )
-    };
+/// A runtime that is not asked for is left out: comparing it costs as much as reading the row.
+pub(super) static OF_ANY_RUNTIME: LazyLock<Queries> = LazyLock::new(|| Queries::new(""));
+static OF_ONE_RUNTIME: LazyLock<Queries> = LazyLock::new(|| Queries::new("AND runtime = ? "));
+
+impl Queries {
+    fn new(runtime: &str) -> Self {
+        const SPAN: &str = "(bucket_s = ? AND start_us >= ? AND start_us < ?)";
+        let from = |index: &str, spans: usize| {
+            let spans = vec![SPAN; spans].join(" OR ");
+            format!(
+                "FROM rollup FORCE INDEX ({index}) WHERE namespace = ? {runtime}\
+                 AND ({spans}) AND function_id"
+            )
+        };
+        let (by_time, by_key) = (from("rollup_of_time", 1), from("PRIMARY", 1));
+        let calls = "SELECT function_id, CAST(SUM(0e0 + calls) AS SIGNED)";
+        Self {
+            of_functions: std::array::from_fn(|at| {
+                let by_key = from("PRIMARY", at + 1);
+                InList::new(
+                    &format!(
+                        "SELECT bucket_s, function_id, GROUP_CONCAT(figures SEPARATOR ''), \
+                         CAST(SUM(LENGTH(figures)) AS SIGNED) {by_key} IN"
+                    ),
+                    "GROUP BY bucket_s, function_id",
+                )
+            }),
+            of_function: std::array::from_fn(|at| {
+                format!("SELECT figures {} = ?", from("PRIMARY", at + 1)).into()
+            }),
+            all: ByIndex {
+                time: format!("SELECT figures {by_time} > ?").into(),
+                key: format!("SELECT figures {by_key} > ?").into(),
+            },
+            calls: ByIndex {
+                time: format!("{calls} {by_time} > ? GROUP BY function_id").into(),
+                key: format!("{calls} {by_key} > ? GROUP BY function_id").into(),
+            },
+        }
+    }
 }
 
-/// Buckets are found by their time; those since the beginning, of which each function has one,
-/// lie together.
-pub(super) const ALL: [&str; 2] = [all!("rollup_of_time"), all!("PRIMARY")];
-
-/// As [`ALL`].
-pub(super) const CALLS: [&str; 2] = [calls!("rollup_of_time"), calls!("PRIMARY")];
+impl ByIndex {
+    fn of(&self, span: &Span) -> &str {
+        match span.bucket_s {
+            0 => &self.key,
+            _ => &self.time,
+        }
+    }
+}
 
 /// See [`Store::invocation_summary`](lambda_core::Store::invocation_summary).
 pub(super) async fn summary(
@@ -84,6 +111,10 @@ pub(super) async fn summary(
     let mut reading = Reading {
         connection: &mut session,
         request,
+        queries: match request.runtime {
+            None => &OF_ANY_RUNTIME,
+            Some(_) => &OF_ONE_RUNTIME,
+        },
         builder: SummaryBuilder::new(request, &plan),
         calls: Calls::default(),
     };
@@ -96,6 +127,7 @@ pub(super) async fn summary(
 struct Reading<'a> {
     connection: &'a mut MySqlConnection,
     request: &'a SummarizeInvocations,
+    queries: &'static Queries,
     builder: SummaryBuilder,
     /// Of those functions whose figures the builder has.
     calls: Calls,
@@ -121,20 +153,27 @@ impl crate::leaders::Reading for Reading<'_> {
     }
 
     async fn add(&mut self, spans: &[Span], functions: &[Option<FunctionId>]) -> Attempt<()> {
-        // In the order of the index.
+        if let [function] = functions {
+            return self.add_one(spans, function_bytes(*function)).await;
+        }
+        // In the order of the key.
         let mut functions: Vec<_> = functions.iter().copied().map(function_bytes).collect();
         functions.sort_unstable();
-        for span in spans {
-            for (sql, functions) in OF_FUNCTIONS.cut(&functions) {
-                let query = sqlx::query_scalar(sql)
-                    .bind(self.request.namespace.as_str())
-                    .bind(span.bucket_s)
-                    .bind(span.from_us)
-                    .bind(span.to_us)
-                    .bind(runtime_or_any(self.request));
-                let query = functions.fold(query, |query, id| query.bind(&id[..]));
+        for spans in spans.chunks(SPANS_MAX) {
+            for (sql, functions) in self.queries.of_functions[spans.len() - 1].cut(&functions) {
+                let query = functions.fold(self.bind(sql, spans), |query, id| query.bind(&id[..]));
                 let rows = query.fetch(&mut *self.connection);
-                add_rows(self.request, rows, &mut self.builder, &mut self.calls).await?;
+                let cut = bounded(add_strings(
+                    self.request,
+                    rows,
+                    &mut self.builder,
+                    &mut self.calls,
+                ));
+                for (bucket_s, function) in cut.await? {
+                    for span in spans.iter().filter(|s| i64::from(s.bucket_s) == bucket_s) {
+                        self.add_one(from_ref(span), function.clone()).await?;
+                    }
+                }
             }
         }
         Ok(())
@@ -142,65 +181,97 @@ impl crate::leaders::Reading for Reading<'_> {
 
     async fn add_all(&mut self, spans: &[Span]) -> Attempt<()> {
         for span in spans {
-            let query = sqlx::query_scalar(of_span(ALL, span))
-                .bind(self.request.namespace.as_str())
-                .bind(span.bucket_s)
-                .bind(span.from_us)
-                .bind(span.to_us)
-                .bind(runtime_or_any(self.request))
-                .bind(function_bytes(None));
-            let rows = query.fetch(&mut *self.connection);
-            add_rows(self.request, rows, &mut self.builder, &mut self.calls).await?;
+            let nobody = function_bytes(None);
+            let query = self.bind(self.queries.all.of(span), from_ref(span));
+            self.add_each(query.bind(nobody)).await?;
         }
         Ok(())
     }
 
     async fn ranked(&mut self, span: &Span) -> Attempt<Vec<(FunctionId, u64)>> {
-        let query = sqlx::query_as(of_span(CALLS, span))
-            .bind(self.request.namespace.as_str())
-            .bind(span.bucket_s)
-            .bind(span.from_us)
-            .bind(span.to_us)
-            .bind(runtime_or_any(self.request))
-            .bind(function_bytes(None));
-        let rows: Vec<(Vec<u8>, i64)> = bounded(query.fetch_all(&mut *self.connection)).await?;
+        let query = self.bind(self.queries.calls.of(span), from_ref(span));
+        let query = query.bind(function_bytes(None));
+        let rows = bounded(query.fetch_all(&mut *self.connection)).await?;
         let mut ranked = Vec::with_capacity(rows.len());
-        for (function, calls) in rows {
-            ranked.push((FunctionId::from_bytes(id(&function)?), count(calls)?));
+        for row in rows {
+            let function = FunctionId::from_bytes(id(row.try_get(0)?)?);
+            ranked.push((function, count(row.try_get(1)?)?));
         }
         ranked.sort_unstable_by_key(|(id, calls)| (std::cmp::Reverse(*calls), *id));
         Ok(ranked)
     }
 }
 
-/// Adds each row while the server looks for the next.
-async fn add_rows(
-    request: &SummarizeInvocations,
-    mut rows: BoxStream<'_, sqlx::Result<Vec<u8>>>,
-    builder: &mut SummaryBuilder,
-    calls: &mut Calls,
-) -> sqlx::Result<()> {
-    bounded(async {
-        while let Some(row) = rows.try_next().await? {
-            for rollup in figures::decode_all(&request.namespace, &row) {
-                let rollup = rollup?;
-                calls.add(&rollup);
-                builder.add(rollup);
-            }
+impl Reading<'_> {
+    async fn add_one(&mut self, spans: &[Span], function: Vec<u8>) -> Attempt<()> {
+        for spans in spans.chunks(SPANS_MAX) {
+            let query = self.bind(&*self.queries.of_function[spans.len() - 1], spans);
+            self.add_each(query.bind(function.clone())).await?;
         }
         Ok(())
-    })
-    .await
-}
+    }
 
-fn of_span([by_time, ever]: [&'static str; 2], span: &Span) -> &'static str {
-    match span.bucket_s {
-        0 => ever,
-        _ => by_time,
+    /// Adds rows while the server looks for the next.
+    async fn add_each(&mut self, query: Query<'static, MySql, MySqlArguments>) -> Attempt<()> {
+        let mut rows = query.fetch(&mut *self.connection);
+        bounded(async {
+            while let Some(row) = rows.try_next().await? {
+                let bytes = row.try_get(0)?;
+                add_bytes(self.request, bytes, &mut self.builder, &mut self.calls)?;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// A query with the parameters that all have.
+    fn bind(&self, sql: impl SqlSafeStr, spans: &[Span]) -> Query<'static, MySql, MySqlArguments> {
+        let query = sqlx::query(sql).bind(self.request.namespace.as_str());
+        let query = match &self.request.runtime {
+            Some(runtime) => query.bind(runtime.as_str()),
+            None => query,
+        };
+        spans.iter().fold(query, |query, span| {
+            query
+                .bind(span.bucket_s)
+                .bind(span.from_us)
+                .bind(span.to_us)
+        })
     }
 }
 
-fn runtime_or_any(request: &SummarizeInvocations) -> &str {
-    let runtime = request.runtime.as_ref();
-    runtime.map_or("", |name| name.as_str())
+/// Adds rows of [`Queries::of_functions`] while the server looks for the next. Returns the lengths
+/// of buckets and the functions whose bytes are not all there.
+async fn add_strings(
+    request: &SummarizeInvocations,
+    mut rows: BoxStream<'_, sqlx::Result<MySqlRow>>,
+    builder: &mut SummaryBuilder,
+    calls: &mut Calls,
+) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
+    let mut cut = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        let (bytes, length): (Option<&[u8]>, i64) = (row.try_get(2)?, row.try_get(3)?);
+        match bytes {
+            Some(bytes) if i64::try_from(bytes.len()) == Ok(length) => {
+                add_bytes(request, bytes, builder, calls)?;
+            }
+            _ => cut.push((row.try_get(0)?, row.try_get(1)?)),
+        }
+    }
+    Ok(cut)
+}
+
+fn add_bytes(
+    request: &SummarizeInvocations,
+    bytes: &[u8],
+    builder: &mut SummaryBuilder,
+    calls: &mut Calls,
+) -> sqlx::Result<()> {
+    for rollup in figures::decode_all(&request.namespace, bytes) {
+        let rollup = rollup?;
+        calls.add(&rollup);
+        builder.add(rollup);
+    }
+    Ok(())
 }

@@ -173,7 +173,13 @@ fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     std::str::from_utf8(take(rest, length)?).ok()
 }
 
+#[inline]
 fn take_number(rest: &mut &[u8]) -> Option<u64> {
+    // Nearly all of them.
+    if let Some((byte @ ..0x80, behind)) = rest.split_first() {
+        *rest = behind;
+        return Some(u64::from(*byte));
+    }
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let byte = take(rest, 1)?[0];

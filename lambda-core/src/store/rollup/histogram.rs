@@ -183,6 +183,7 @@ fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
+#[inline]
 fn take_number(rest: &mut &[u8]) -> Result<u64, HistogramError> {
     // Nearly all of them.
     if let Some((byte @ ..0x80, behind)) = rest.split_first() {
