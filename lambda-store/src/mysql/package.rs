@@ -34,15 +34,34 @@ pub(super) async fn put(pool: &MySqlPool, request: PutPackage) -> Attempt<()> {
     let digest = request.digest;
     // A size beyond the bound is not that of the bytes, which is found in the end.
     let size_bytes = bounded_number(request.size_bytes);
-    let mut chunks = std::pin::pin!(request.checked_chunks());
-    if touch(pool, digest).await? {
-        // It is there, and stays for a while. What was sent has to be right all the same.
-        while chunks.try_next().await?.is_some() {}
-        if touch(pool, digest).await? {
-            return Ok(());
-        }
-        return Err(given_up().into());
+    let chunks = std::pin::pin!(request.checked_chunks());
+    match touch(pool, digest).await? {
+        true => check(pool, digest, chunks).await?,
+        false => upload(pool, digest, size_bytes, chunks).await?,
     }
+    sweep::sweep(pool).await;
+    Ok(())
+}
+
+/// Checks what was sent of a package that is there already, and stays for a while.
+async fn check(
+    pool: &MySqlPool,
+    digest: PackageDigest,
+    mut chunks: impl stream::Stream<Item = lambda_core::Result<Bytes>> + Unpin,
+) -> Attempt<()> {
+    while chunks.try_next().await?.is_some() {}
+    match touch(pool, digest).await? {
+        true => Ok(()),
+        false => Err(given_up().into()),
+    }
+}
+
+async fn upload(
+    pool: &MySqlPool,
+    digest: PackageDigest,
+    size_bytes: i64,
+    chunks: impl stream::Stream<Item = lambda_core::Result<Bytes>> + Unpin,
+) -> Attempt<()> {
     // Any id that nobody else makes will do.
     let upload = *RequestId::new().as_bytes();
     let sent = send(pool, upload, digest, size_bytes, chunks).await;
@@ -50,9 +69,7 @@ pub(super) async fn put(pool: &MySqlPool, request: PutPackage) -> Attempt<()> {
         // What cannot be removed now is removed by its age.
         drop(retried(Repeat::Anything, || abandon(pool, upload)).await);
     }
-    sent?;
-    sweep::sweep(pool).await;
-    Ok(())
+    sent
 }
 
 async fn send(
