@@ -6,6 +6,8 @@
 //! | `src/bin/end_to_end.rs` | everything side by side, in interleaved rounds, with ratios |
 //! | `src/bin/store.rs` | records per second into a store, and questions over ten million |
 //! | `src/bin/recording.rs` | a warm call with records, beside one without |
+//! | `src/bin/starts.rs` | the first call of new functions, prewarmed or not |
+//! | `src/bin/replay.rs` | nothing real: eviction policies on a trace of days |
 //! | `baseline/` | the bare prototype that everything is compared with |
 //!
 //! docs/BENCHMARKS.md says how to run them and what they have shown.
@@ -18,6 +20,7 @@ pub mod process;
 pub mod report;
 pub mod statistics;
 pub mod store;
+pub mod trace;
 
 /// Why a benchmark cannot go on.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -2,15 +2,13 @@
 // The program inside a JavaScript sandbox: takes code over the sandbox protocol and runs it.
 //
 // The protocol is described in lambda-core/src/protocol/PROTOCOL.md. This file holds the
-// connection, the context object and the loop of handler functions; its neighbours load code
-// (loader.js), shape failures (errors.js) and run scripts (script.js, spare.js).
+// connection and the initialisation; its neighbours load code (loader.js), call handlers
+// (invoker.js), also in processes of their own (fresh.js, fresh_child.js), run scripts (script.js,
+// spare.js), shape failures (errors.js) and tidy up between invocations (tidy.js).
 
 const fs = require('fs');
 const net = require('net');
 const path = require('path');
-
-// The limit that AWS Lambda puts on a synchronous response.
-const RESULT_MAX_BYTES = 6_291_556;
 
 const RECEIVE_BYTES = 65_536;
 
@@ -156,148 +154,6 @@ function parseHead(head) {
   };
 }
 
-// The second argument of a handler: AWS Lambda's names, types and units.
-class LambdaContext {
-  constructor(config, headers) {
-    const deadlineUnixMs = Number(headers['lambda-runtime-deadline-ms']);
-    this.callbackWaitsForEmptyEventLoop = true;
-    this.functionVersion = config.function_version;
-    this.functionName = config.function_name;
-    this.memoryLimitInMB = String(config.memory_limit_mib);
-    this.logGroupName = config.log_group_name;
-    this.logStreamName = config.log_stream_name;
-    this.clientContext = undefined;
-    this.identity = undefined;
-    this.invokedFunctionArn = headers['lambda-runtime-invoked-function-arn'];
-    this.awsRequestId = headers['lambda-runtime-aws-request-id'];
-    this.getRemainingTimeInMillis = () => Math.max(deadlineUnixMs - Date.now(), 0);
-  }
-}
-
-// Calls a handler, one invocation after the other.
-class Invoker {
-  constructor(connection, config, handler) {
-    this._connection = connection;
-    this._config = config;
-    this._handler = handler;
-    this._traceId = undefined;
-    // The invocation that runs: { id, isAsync, answer }; `answer` is a callback's result
-    // that waits for the event loop to be empty.
-    this.current = null;
-    process.on('beforeExit', () => this._onEmptyEventLoop());
-  }
-
-  start() {
-    this._connection.onAnswer = (headers, body) => this._invoke(headers, body);
-    this._connection.send(GET_NEXT);
-  }
-
-  _invoke(headers, body) {
-    const invocation = {
-      id: headers['lambda-runtime-aws-request-id'],
-      isAsync: false,
-      answer: null,
-    };
-    this.current = invocation;
-    // While the handler runs only its own work counts; without any, it has ended.
-    this._connection.keepAlive(false);
-    this._setTraceId(headers['lambda-runtime-trace-id']);
-    let event;
-    try {
-      event = body.length === 0 ? {} : JSON.parse(body.utf8Slice(0, body.length));
-    } catch (error) {
-      const message = `Unable to unmarshal input: ${error.message}`;
-      this._reply(invocation, 'error', errors().report('Runtime.UnmarshalError', message));
-      return;
-    }
-    try {
-      const handler = this._handler;
-      const context = new LambdaContext(this._config, headers);
-      const result = handler(event, context, (error, value) => {
-        if (this.current !== invocation || invocation.answer !== null) return;
-        if (error !== undefined && error !== null) this._fail(invocation, error);
-        else if (context.callbackWaitsForEmptyEventLoop) invocation.answer = { value };
-        else this._succeed(invocation, value);
-      });
-      if (typeof result?.then === 'function') {
-        invocation.isAsync = true;
-        result.then(
-          (value) => this._succeed(invocation, value),
-          (error) => this._fail(invocation, error),
-        );
-      } else if (result !== undefined && handler.length < 3) {
-        // It has no use for a callback, so its result is what it returned.
-        this._succeed(invocation, result);
-      }
-    } catch (error) {
-      this._fail(invocation, error);
-    }
-  }
-
-  _onEmptyEventLoop() {
-    const invocation = this.current;
-    if (invocation === null) return;
-    if (invocation.answer !== null) {
-      this._succeed(invocation, invocation.answer.value);
-    } else if (invocation.isAsync) {
-      const message =
-        'The handler returned a promise that can never settle: the event loop is empty.';
-      this._reply(invocation, 'error', errors().report('Runtime.NodeJsExit', message));
-    } else {
-      // As on AWS, a handler that neither returns nor calls back has succeeded with null.
-      this._succeed(invocation, null);
-    }
-  }
-
-  _succeed(invocation, value) {
-    if (this.current !== invocation) return;
-    let body;
-    try {
-      body = JSON.stringify(value === undefined ? null : value);
-    } catch (error) {
-      this._failToMarshal(invocation, errors().messageOf(error));
-      return;
-    }
-    if (body === undefined) {
-      this._failToMarshal(invocation, `a ${typeof value} is not JSON`);
-      return;
-    }
-    const bytes = Buffer.byteLength(body);
-    if (bytes > RESULT_MAX_BYTES) {
-      const limit = `maximum allowed payload size (${RESULT_MAX_BYTES} bytes)`;
-      const message = `Response payload size exceeded ${limit}.`;
-      const report = errors().report('Function.ResponseSizeTooLarge', message);
-      this._reply(invocation, 'error', report);
-      return;
-    }
-    this._reply(invocation, 'response', body, bytes);
-  }
-
-  _failToMarshal(invocation, reason) {
-    const message = `Unable to stringify response body: ${reason}`;
-    this._reply(invocation, 'error', errors().report('Runtime.MarshalError', message));
-  }
-
-  _fail(invocation, error) {
-    if (this.current !== invocation) return;
-    this._reply(invocation, 'error', errors().reportThrown(error));
-  }
-
-  _reply(invocation, verdict, body, bodyBytes = Buffer.byteLength(body)) {
-    if (this.current !== invocation) return;
-    this.current = null;
-    this._connection.keepAlive(true);
-    this._connection.post(`invocation/${invocation.id}/${verdict}`, body, bodyBytes, GET_NEXT);
-  }
-
-  _setTraceId(traceId) {
-    if (traceId === this._traceId) return;
-    this._traceId = traceId;
-    if (traceId === undefined) delete process.env._X_AMZN_TRACE_ID;
-    else process.env._X_AMZN_TRACE_ID = traceId;
-  }
-}
-
 // Most functions never fail, and need not wait for this file.
 function errors() {
   return require('./errors.js');
@@ -330,7 +186,9 @@ function enterFunction(config, taskRoot) {
 function preload(connection) {
   const steps = [
     () => require('./loader.js'),
+    () => require('./invoker.js'),
     () => require('./errors.js'),
+    () => require('./tidy.js'),
     () => require('zlib'),
     // The loader of ES modules starts with its first use.
     () => import('data:text/javascript,').catch(() => {}),
@@ -355,11 +213,17 @@ async function initialise(connection, headers, body, state) {
     if (config.handler === null) {
       const { Runner } = require('./script.js');
       const file = loader.findScript(taskRoot);
-      new Runner(connection, file, state.mayKillAll).start(GET_NEXT);
+      new Runner(connection, file, state).start(GET_NEXT);
+    } else if (config.fresh_process) {
+      const { FreshInvoker } = require('./fresh.js');
+      await new FreshInvoker(connection, config, taskRoot, state).start(GET_NEXT);
     } else {
+      const { Invoker } = require('./invoker.js');
+      const { Tidier } = require('./tidy.js');
       const handler = await loader.loadHandler(config.handler, taskRoot);
-      state.invoker = new Invoker(connection, config, handler);
-      state.invoker.start();
+      const tidier = new Tidier(state.mayKillAll, state.clearsTmp);
+      state.invoker = new Invoker(connection, config, handler, tidier);
+      state.invoker.start(GET_NEXT);
     }
     state.isInitialising = false;
   } catch (error) {
@@ -373,9 +237,11 @@ function main() {
     invoker: null,
     // Set where all processes that this one may signal are the function's.
     mayKillAll: process.env.LAMBDA_KILL_STRAYS === '1',
+    clearsTmp: process.env.LAMBDA_CLEAR_TMP === '1',
   };
   const socketPath = process.env.LAMBDA_API_SOCKET ?? '/run/lambda/api.sock';
   delete process.env.LAMBDA_KILL_STRAYS;
+  delete process.env.LAMBDA_CLEAR_TMP;
   delete process.env.LAMBDA_API_SOCKET;
   const connection = new Connection(socketPath, () => {
     connection.send(GET_INIT);

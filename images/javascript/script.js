@@ -14,10 +14,11 @@ const ATTEMPTS = 3;
 // A spare is a Node that has booted up to the script, in a session of its own. It waits for
 // its order, the args, at a pipe (see spare.js).
 class Runner {
-  constructor(connection, file, mayKillAll) {
+  constructor(connection, file, { mayKillAll, clearsTmp }) {
     this._connection = connection;
     this._file = file;
     this._mayKillAll = mayKillAll;
+    this._clearsTmp = clearsTmp;
     this._getNext = '';
     this._spare = null;
   }
@@ -61,6 +62,7 @@ class Runner {
       kill(-child.pid);
       // Also what has left the script's process group: all but this process and init.
       if (this._mayKillAll) kill(-1);
+      if (this._clearsTmp) require('./tidy.js').clearTmp();
       if (error) this._reply(id, 'error', errors.reportThrown(error));
       else if (signal) this._reply(id, 'response', `{"signal": ${constants.signals[signal]}}`);
       else this._reply(id, 'response', `{"exit_code": ${code}}`);

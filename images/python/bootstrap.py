@@ -2,7 +2,8 @@
 
 The protocol is described in lambda-core/src/protocol/PROTOCOL.md. This file holds the
 connection, the context object and the loop of handler functions; its neighbours load code
-(lambda_loader), shape failures (lambda_errors) and run scripts (lambda_script).
+(lambda_loader), shape failures (lambda_errors), run scripts (lambda_script) and
+handlers in processes of their own (lambda_fresh), and tidy up between invocations (lambda_tidy).
 
 Nothing may happen at import: `multiprocessing` with the start methods spawn and forkserver
 imports this file again in its children.
@@ -303,20 +304,27 @@ def encode_decimal(value):
     raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
 
 
-def serve_handler(connection, invoker):
+def serve_handler(connection, invoker, tidier, prepare):
     connection.send(GET_NEXT)
     while True:
+        prepare()
         headers, event = connection.receive()
         verdict, body = invoker.invoke(headers, event)
         flush()
         path = "invocation/%s/%s" % (headers["lambda-runtime-aws-request-id"], verdict)
         connection.post(path, body, then=GET_NEXT)
+        tidier.tidy()
         connection.accepted()
+
+
+def nothing():
+    """An invocation in this very process needs no preparation."""
 
 
 def preload(connection):
     """Imports what an invocation may need for as long as nobody waits for this sandbox."""
-    for name in ("json", "lambda_loader", "lambda_errors", "lambda_script", "traceback", "zipfile"):
+    ours = ("lambda_loader", "lambda_errors", "lambda_script", "lambda_tidy", "lambda_fresh")
+    for name in ("json", *ours, "traceback", "zipfile"):
         if connection.has_answer():
             return
         __import__(name)
@@ -326,6 +334,7 @@ def main():
     connection = Connection(os.environ.pop("LAMBDA_API_SOCKET", "/run/lambda/api.sock"))
     # Set where all processes that this one may signal are the function's.
     may_kill_all = os.environ.pop("LAMBDA_KILL_STRAYS", "") == "1"
+    clears_tmp = os.environ.pop("LAMBDA_CLEAR_TMP", "") == "1"
     connection.send(GET_INIT)
     # From here on the time is the host's, which may not need this sandbox for minutes.
     prepare_streams()
@@ -338,8 +347,10 @@ def main():
     import json
 
     import lambda_errors
+    import lambda_fresh
     import lambda_loader
     import lambda_script
+    import lambda_tidy
 
     headers, body = connection.receive()
     try:
@@ -350,9 +361,14 @@ def main():
         lambda_loader.unpack(config, body[config_bytes:], task_root)
         body = None
         if config["handler"] is None:
-            runner = lambda_script.Runner(task_root, may_kill_all)
+            runner = lambda_script.Runner(task_root, may_kill_all, clears_tmp)
         else:
             invoker = Invoker(lambda_loader.load_handler(config["handler"], task_root), config)
+            tidier = lambda_tidy.Tidier(may_kill_all, clears_tmp)
+            prepare = nothing
+            if config.get("fresh_process"):
+                invoker = lambda_fresh.Forker(invoker, flush)
+                prepare = invoker.prepare
     except SystemExit:
         raise
     except BaseException as error:
@@ -365,7 +381,7 @@ def main():
     if config["handler"] is None:
         lambda_script.serve(connection, runner, GET_NEXT)
     else:
-        serve_handler(connection, invoker)
+        serve_handler(connection, invoker, tidier, prepare)
 
 
 if __name__ == "__main__":

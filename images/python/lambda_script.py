@@ -16,7 +16,7 @@ class Runner:
     order, the args, at a pipe whose other end only this process has.
     """
 
-    def __init__(self, task_root, may_kill_all):
+    def __init__(self, task_root, may_kill_all, clears_tmp):
         import gc
 
         import lambda_errors
@@ -29,6 +29,7 @@ class Runner:
             )
         self.code = precompile(self.path)
         self.may_kill_all = may_kill_all
+        self.clears_tmp = clears_tmp
         self._spare = None
         # What exists now is shared by all forks: not collecting it leaves its pages shared.
         gc.collect()
@@ -82,6 +83,7 @@ def wait_for_order(connection, runner, get_next):
     import json
 
     import lambda_errors
+    import lambda_tidy
 
     connection.send(get_next)
     while True:
@@ -99,6 +101,8 @@ def wait_for_order(connection, runner, get_next):
             if order is not None:
                 return order
             report = json.dumps(wait(pid, runner.may_kill_all)).encode()
+            if runner.clears_tmp:
+                lambda_tidy.clear_tmp()
             path += "response"
         except OSError as error:
             report = lambda_errors.report_exception(error)
@@ -170,7 +174,7 @@ def run(runner, order):
     main.__file__ = runner.path
     main.__builtins__ = builtins
     sys.modules["__main__"] = main
-    for name in ("lambda_errors", "lambda_loader", "lambda_script"):
+    for name in ("lambda_errors", "lambda_fresh", "lambda_loader", "lambda_script", "lambda_tidy"):
         sys.modules.pop(name, None)
     # The next execution imports the same modules.
     sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use lambda_core::conformance::cases::FakeSources;
 use lambda_core::conformance::executor::{ExecutorHarness, run};
-use lambda_core::model::{Retention, RuntimeName};
+use lambda_core::model::{Retention, RuntimeName, StartKind};
+use lambda_core::pool::{PoolOptions, PoolStats};
 use lambda_core::recorder::survey;
 use lambda_core::runtime::fake::FakeRuntime;
 use lambda_core::{ErrorKind, ExecuteRequest, NewFunction, Platform};
@@ -106,4 +107,85 @@ async fn records_are_kept_only_where_they_are_wanted() {
         platform.close().await;
         assert!(survey(root.path()).unwrap().owners.is_empty());
     }
+}
+
+/// Waits until the pool is as it should be.
+async fn settled(platform: &Platform, is_right: impl Fn(&PoolStats) -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        let stats = platform.pool_stats().expect("a local executor has a pool");
+        if is_right(&stats) {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "{stats:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_idles_is_frozen_and_serves_again_and_new_functions_find_a_sandbox_prewarmed() {
+    let root = tempfile::tempdir().unwrap();
+    let runtime = fake();
+    let mut pool = PoolOptions::default();
+    pool.freeze_after = Some(Duration::ZERO);
+    let platform = Platform::builder()
+        .data_dir(root.path())
+        .runtime(Arc::new(runtime.clone()))
+        .pool(pool)
+        .build()
+        .await
+        .unwrap();
+    for start in [StartKind::Cold, StartKind::Prewarmed, StartKind::Prewarmed] {
+        let name = format!("f{}", runtime.created());
+        let function = NewFunction::python(&name, "fake:echo").unwrap();
+        let function = platform
+            .deploy(function.handler("case.handler"))
+            .await
+            .unwrap();
+        for start in [start, StartKind::Warm] {
+            let outcome = platform
+                .execute(ExecuteRequest::new(function.id))
+                .await
+                .unwrap();
+            assert!(outcome.is_success());
+            assert_eq!(outcome.start, start);
+            settled(&platform, |stats| {
+                stats.prewarmed == 1 && stats.creating == 0
+            })
+            .await;
+            settled(&platform, |stats| {
+                stats.frozen == stats.prewarmed + stats.idle
+            })
+            .await;
+        }
+    }
+    platform.close().await;
+    assert_eq!(runtime.live(), 0);
+}
+
+#[tokio::test]
+async fn an_idle_sandbox_that_died_is_not_used_and_a_spare_that_died_is_replaced() {
+    let root = tempfile::tempdir().unwrap();
+    let runtime = fake();
+    let platform = platform(root.path(), &runtime).await;
+    let function = NewFunction::python("f", "fake:echo").unwrap();
+    let function = platform
+        .deploy(function.handler("case.handler"))
+        .await
+        .unwrap();
+    let execute = || platform.execute(ExecuteRequest::new(function.id));
+    assert!(execute().await.unwrap().is_success());
+    settled(&platform, |stats| stats.prewarmed == 1).await;
+    let created = runtime.created();
+    runtime.kill_all();
+    assert!(
+        execute().await.unwrap().is_success(),
+        "at once, with whatever is left"
+    );
+    settled(&platform, |stats| {
+        stats.prewarmed == 1 && stats.removing == 0
+    })
+    .await;
+    assert!(runtime.created() > created + 1, "both were replaced");
+    platform.close().await;
 }

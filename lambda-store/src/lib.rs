@@ -23,6 +23,7 @@
 
 #![forbid(unsafe_code)]
 
+mod leaders;
 mod mysql;
 mod open;
 mod row;

@@ -1,15 +1,13 @@
 //! The MySQL store passes the suite, on MariaDB and on MySQL.
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
 
-#[path = "common/mysql.rs"]
-#[allow(dead_code, reason = "each test file uses some of it")]
-mod servers;
+mod common;
 
 use std::sync::Arc;
 
+use common::mysql::{Database, MARIADB, MYSQL, Server};
 use lambda_core::conformance::store::{self, StoreBuilder};
 use lambda_store::{Result, Store};
-use servers::{Database, MARIADB, MYSQL, Server};
 
 /// A database of its own for each case.
 struct OnServer(Server);

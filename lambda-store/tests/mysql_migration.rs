@@ -1,16 +1,14 @@
 //! Bringing schemas up to date: several at once, cut off half-way, of another program, newer.
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
 
-#[path = "common/mysql.rs"]
-#[allow(dead_code, reason = "each test file uses some of it")]
-mod servers;
+mod common;
 
 use std::process::{Command, Stdio};
 
+use common::mysql::{Database, Server};
 use lambda_store::model::{FunctionName, Namespace};
 use lambda_store::store::ListFunctions;
 use lambda_store::{ErrorKind, MySqlStore, Store};
-use servers::{Database, Server};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 async fn open(database: &Database) -> MySqlStore {

@@ -1,14 +1,12 @@
 //! Opening databases in servers: what is encrypted, what is refused, and what is never shown.
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too")]
 
-#[path = "common/mysql.rs"]
-#[allow(dead_code, reason = "each test file uses some of it")]
-mod servers;
+mod common;
 
 use std::time::{Duration, Instant};
 
+use common::mysql::{Database, MARIADB, MYSQL, Server};
 use lambda_store::{Error, ErrorKind, MySqlStore, Store};
-use servers::{Database, Server};
 use sqlx::{AssertSqlSafe, MySqlConnection};
 
 async fn open(database: &Database) -> MySqlStore {
@@ -40,22 +38,10 @@ async fn refused(url: &str, secret: &str) -> Error {
     error
 }
 
-/// The server's URL with other parts.
-fn with(server: Server, user: &str, password: &str, port: Option<u16>, database: &str) -> String {
-    let url = server.url();
-    let (_, place) = url.rsplit_once('@').unwrap();
-    let place = place.trim_end_matches('/');
-    let place = match port {
-        Some(port) => format!("{}:{port}", place.split(':').next().unwrap()),
-        None => place.to_owned(),
-    };
-    format!("mysql://{user}:{password}@{place}/{database}")
-}
-
 #[tokio::test]
 async fn a_wrong_password_is_refused_and_never_shown() {
     for server in Server::all() {
-        let url = with(server, "lambda", "s3cr3t-w0rd", None, "anything");
+        let url = server.url_as("lambda", "s3cr3t-w0rd", "anything");
         let error = refused(&url, "s3cr3t-w0rd").await;
         assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
         assert!(error.to_string().contains("password"), "{error}");
@@ -113,26 +99,20 @@ async fn connections_are_encrypted_and_certificates_checked() {
 
 #[tokio::test]
 async fn the_host_has_to_be_the_certificates() {
-    if servers::MARIADB.is_there() {
+    if MARIADB.is_there() {
         // Its certificate names localhost and 127.0.0.1.
-        let database = servers::MARIADB.database();
-        let verify = format!(
-            "?ssl-mode=VERIFY_IDENTITY&ssl-ca={}",
-            servers::MARIADB.authority()
-        );
+        let database = MARIADB.database();
+        let verify = format!("?ssl-mode=VERIFY_IDENTITY&ssl-ca={}", MARIADB.authority());
         let url = database.url() + &verify;
         MySqlStore::open(&url).await.unwrap().close().await;
         let elsewhere = url.replace("127.0.0.1", "127.0.0.2");
         let error = refused(&elsewhere, "@@").await;
         assert_eq!(error.kind(), ErrorKind::StoreUnavailable);
     }
-    if servers::MYSQL.is_there() {
+    if MYSQL.is_there() {
         // The one that it makes for itself names no host.
-        let database = servers::MYSQL.database();
-        let verify = format!(
-            "?ssl-mode=VERIFY_IDENTITY&ssl-ca={}",
-            servers::MYSQL.authority()
-        );
+        let database = MYSQL.database();
+        let verify = format!("?ssl-mode=VERIFY_IDENTITY&ssl-ca={}", MYSQL.authority());
         let error = refused(&(database.url() + &verify), "@@").await;
         assert!(error.to_string().contains("certificate"), "{error:?}");
     }
@@ -140,18 +120,18 @@ async fn the_host_has_to_be_the_certificates() {
 
 #[tokio::test]
 async fn a_password_that_needs_encryption_is_not_sent_without() {
-    if !servers::MYSQL.is_there() {
+    if !MYSQL.is_there() {
         return;
     }
     // A user who has never logged in: the server has no shorter proof at hand.
-    let mut admin = servers::MYSQL.connect().await;
+    let mut admin = MYSQL.connect().await;
     let user = format!("plain_{}", std::process::id());
     execute(
         &mut admin,
         format!("CREATE USER {user}@'%' IDENTIFIED WITH caching_sha2_password BY 's3cr3t-w0rd'"),
     )
     .await;
-    let url = with(servers::MYSQL, &user, "s3cr3t-w0rd", None, "d") + "?ssl-mode=DISABLED";
+    let url = MYSQL.url_as(&user, "s3cr3t-w0rd", "d") + "?ssl-mode=DISABLED";
     let error = refused(&url, "s3cr3t-w0rd").await;
     execute(&mut admin, format!("DROP USER {user}@'%'")).await;
     assert!(error.to_string().contains("encrypted"), "{error:?}");
@@ -174,7 +154,7 @@ async fn a_user_who_may_not_create_the_database_is_told_so() {
             format!("GRANT ALL ON {}_other.* TO {user}@'%'", database.name),
         )
         .await;
-        let url = with(server, &user, "s3cr3t-w0rd", None, &database.name);
+        let url = server.url_as(&user, "s3cr3t-w0rd", &database.name);
         let error = refused(&url, "s3cr3t-w0rd").await;
         // Created by somebody else, and granted.
         execute(&mut admin, format!("CREATE DATABASE {}", database.name)).await;

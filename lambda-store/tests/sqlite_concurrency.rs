@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{append, by_id, create, creation, foreign, open, package, put, record};
+use common::{append, by_id, create, creation, foreign, open, record, turns};
+use lambda_store::Store;
 use lambda_store::model::{FunctionId, Namespace};
-use lambda_store::store::{SummarizeInvocations, UpdateFunction};
-use lambda_store::{ErrorKind, Store};
+use lambda_store::store::SummarizeInvocations;
 use sqlx::{Connection as _, SqliteConnection};
 
 async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> sqlx::Result<u64> {
@@ -56,30 +56,7 @@ async fn two_stores_on_one_file_never_see_a_lock() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
     let stores = [Arc::new(open(&path).await), Arc::new(open(&path).await)];
-    let function = create(&*stores[0], "a").await;
-    let mut working = Vec::new();
-    for store in stores.iter().cycle().take(8) {
-        let store = Arc::clone(store);
-        working.push(tokio::spawn(async move {
-            for _ in 0..40 {
-                // Reads before it writes: begun as a reader it could not go on as a writer.
-                let current = store.function_get(&by_id(function.id)).await.unwrap();
-                match store.function_update(UpdateFunction::of(&current)).await {
-                    Ok(_) => {}
-                    Err(error) => assert_eq!(error.kind(), ErrorKind::PreconditionFailed),
-                }
-                append(&*store, &[record(function.id)]).await.unwrap();
-                store.function_get(&by_id(function.id)).await.unwrap();
-            }
-        }));
-    }
-    for work in working {
-        work.await.unwrap();
-    }
-    let summary = stores[1]
-        .invocation_summary(SummarizeInvocations::all(Namespace::default()))
-        .await;
-    assert_eq!(summary.unwrap().totals.calls, 320);
+    turns::two_stores_never_see_a_lock(stores).await;
 }
 
 /// Whether another program gets the write lock, soon: a rollback follows the drop.
@@ -114,67 +91,4 @@ async fn a_dropped_future_leaves_no_transaction_open() {
     }
     assert!(dropped > 0, "nothing was dropped half-way");
     create(&store, "afterwards").await;
-}
-
-#[tokio::test]
-async fn packages_are_removed_an_hour_after_their_last_put() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store.db");
-    let store = open(&path).await;
-    let default = Namespace::default();
-    let (kept, doomed) = (create(&store, "kept").await, create(&store, "doomed").await);
-    let orphan = put(&store, "orphan").await;
-    let age = |us: i64| {
-        let path = path.clone();
-        async move {
-            let mut other = foreign(&path).await;
-            for table in [
-                "UPDATE package SET last_put_us = last_put_us - ?1",
-                "UPDATE package_upload SET last_chunk_us = last_chunk_us - ?1",
-            ] {
-                let query = sqlx::query(table).bind(us);
-                query.execute(&mut other).await.unwrap();
-            }
-            other.close().await.unwrap();
-        }
-    };
-    age(3_500_000_000).await;
-    let fresh = put(&store, "fresh").await;
-    store.function_delete(&default, doomed.id).await.unwrap();
-    for code in [kept.code[0], doomed.code[0], orphan, fresh] {
-        package(&store, code).await.unwrap();
-    }
-    age(200_000_000).await;
-    put(&store, "this sweeps").await;
-    for code in [doomed.code[0], orphan] {
-        let found = store.package_get(code.digest).await;
-        assert_eq!(found.unwrap_err().kind(), ErrorKind::NotFound);
-    }
-    for code in [kept.code[0], fresh] {
-        package(&store, code).await.unwrap();
-    }
-    let mut other = foreign(&path).await;
-    let chunks: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM upload_chunk")
-        .fetch_one(&mut other)
-        .await
-        .unwrap();
-    assert_eq!(chunks, 3);
-}
-
-#[tokio::test]
-async fn a_damaged_package_is_not_handed_out() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store.db");
-    let store = open(&path).await;
-    let code = put(&store, "print('hello')").await;
-    let mut other = foreign(&path).await;
-    execute(
-        &mut other,
-        "UPDATE upload_chunk SET bytes = CAST('print(''hallo'')' AS BLOB)",
-    )
-    .await
-    .unwrap();
-    let error = package(&store, code).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Internal);
-    assert!(!format!("{error:?}").contains("hallo"));
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::Stdio;
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::{append, by_id, child, create, open, package, record};
-use lambda_store::model::{FunctionId, Namespace, RequestId};
-use lambda_store::store::{ListInvocations, UpdateFunction};
+use lambda_store::model::{Bucket, FunctionId, Namespace, RequestId};
+use lambda_store::store::{ListInvocations, SummarizeInvocations, UpdateFunction};
 use lambda_store::{SqliteStore, Store};
 
 const BATCH: usize = 20;
@@ -83,7 +83,7 @@ impl Acknowledged {
 }
 
 async fn verify(store: &SqliteStore, acknowledged: &Acknowledged) -> usize {
-    let mut found = std::collections::HashMap::<FunctionId, usize>::new();
+    let mut found = HashMap::<FunctionId, usize>::new();
     let mut ids = HashSet::<RequestId>::new();
     let mut request = ListInvocations::first(Namespace::default(), 1_000);
     loop {
@@ -104,9 +104,10 @@ async fn verify(store: &SqliteStore, acknowledged: &Acknowledged) -> usize {
             "batch {id}, which was acknowledged"
         );
     }
-    for (id, count) in found {
-        assert_eq!(count, BATCH, "batch {id}, kept in part");
+    for (id, count) in &found {
+        assert_eq!(*count, BATCH, "batch {id}, kept in part");
     }
+    verify_figures(store, ids.len(), &found).await;
     for (id, version) in &acknowledged.functions {
         let function = store.function_get(&by_id(*id)).await.unwrap();
         assert!(function.version >= *version, "{id} at version {version}");
@@ -114,6 +115,30 @@ async fn verify(store: &SqliteStore, acknowledged: &Acknowledged) -> usize {
         package(store, function.code[0]).await.unwrap();
     }
     ids.len()
+}
+
+/// Figures are of exactly the records that are there.
+async fn verify_figures(store: &SqliteStore, records: usize, found: &HashMap<FunctionId, usize>) {
+    for bucket in [
+        None,
+        Some(Bucket::Minute),
+        Some(Bucket::Hour),
+        Some(Bucket::Day),
+    ] {
+        let mut request = SummarizeInvocations::all(Namespace::default());
+        request.bucket = bucket;
+        let summary = store.invocation_summary(request).await.unwrap();
+        assert_eq!(summary.totals.calls, records as u64, "{bucket:?}");
+        let points = summary.series.iter().map(|point| point.summary.calls);
+        assert!(
+            bucket.is_none() || points.sum::<u64>() == records as u64,
+            "{bucket:?}"
+        );
+        assert_eq!(summary.functions.len(), found.len().min(1_000));
+        for function in &summary.functions {
+            assert_eq!(function.summary.calls, BATCH as u64, "{bucket:?}");
+        }
+    }
 }
 
 #[tokio::test]

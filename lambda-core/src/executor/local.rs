@@ -21,9 +21,9 @@ use crate::model::{
     OwnerId, Payload, RuntimeName,
 };
 use crate::output::LogStream;
-use crate::pool::{Pool, PoolOptions};
+use crate::pool::{FailingRuntime, Pool, PoolOptions, PoolStats};
 use crate::recorder::Recorder;
-use crate::runtime::Runtime;
+use crate::runtime::{Finding, Runtime, Severity};
 use crate::store::{FunctionCache, Store};
 
 /// How long removing the last sandboxes may take once all invocations have ended.
@@ -97,7 +97,7 @@ impl LocalExecutor {
             owner: parts.owner,
             functions: FunctionCache::new(Arc::clone(&parts.store)),
             code: Code::new(parts.store, parts.code_directory),
-            pool: Pool::new(parts.pool, runtimes.clone()),
+            pool: Pool::new(parts.pool, runtimes.clone(), parts.owner),
             runtimes,
             recorder: parts.recorder,
             tasks: TaskTracker::new(),
@@ -158,6 +158,32 @@ impl Executor for LocalExecutor {
             FunctionChange::Deleted => self.0.pool.function_changed(function, None),
             FunctionChange::Alias => {}
         }
+    }
+
+    fn check(&self) -> Vec<Finding> {
+        let failing = self.0.pool.stats().failing;
+        let finding = |failing: FailingRuntime| {
+            let what = if failing.is_open {
+                "Callers are refused"
+            } else {
+                "Callers wait"
+            };
+            Finding::bad(
+                Severity::Warning,
+                format!("{} sandboxes", failing.runtime),
+                format!(
+                    "The last {} attempts to create one failed. {what} until the next, in {:.1} s.",
+                    failing.failures,
+                    failing.retry_after.as_secs_f64()
+                ),
+                "The platform's log says why each failed.",
+            )
+        };
+        failing.into_iter().map(finding).collect()
+    }
+
+    fn pool_stats(&self) -> Option<PoolStats> {
+        Some(self.0.pool.stats())
     }
 
     async fn close(&self, deadline: Duration) {

@@ -22,6 +22,8 @@ use crate::model::{
     FunctionId, FunctionRef, Namespace, Outcome, Payload, Qualifier, RequestId, RuntimeName,
 };
 use crate::output::{LogReader, OutputCapture};
+use crate::pool::PoolStats;
+use crate::runtime::Finding;
 
 pub use local::{LocalExecutor, LocalExecutorParts};
 
@@ -41,6 +43,16 @@ pub trait Executor: fmt::Debug + Send + Sync + 'static {
     /// Tells that a function has changed: what was kept ready of other versions than the current
     /// one is let go, and the next request sees the change.
     fn function_changed(&self, function: FunctionId, change: FunctionChange);
+
+    /// What is amiss with the executor itself, besides its runtimes and its store.
+    fn check(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// The sandboxes that it keeps, in numbers; none where it keeps none itself.
+    fn pool_stats(&self) -> Option<PoolStats> {
+        None
+    }
 
     /// Stops taking requests, waits for the running ones until `deadline` has passed, kills
     /// the rest, and removes every sandbox.

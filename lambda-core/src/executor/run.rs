@@ -67,31 +67,44 @@ impl Run {
             version: self.function.version,
             runtime: self.runtime.clone(),
         };
-        let lease = match pool.take_idle(&key) {
+        let lease = match pool.take_idle(&key).await {
             Some(lease) => lease,
-            None => {
-                let mut create = CreateSandbox::for_function(owner, &self.function);
-                create.code_directory = code.to_mount(&self.function).await?;
-                let concurrency = self.function.config.concurrency;
-                let request = PoolRequest::new(key, concurrency, create);
-                tokio::select! {
-                    biased;
-                    lease = pool.acquire(request) => lease?,
-                    () = self.cancelled(driver) => return Ok(self.never_started(driver.output())),
-                }
-            }
+            // Apart from the warm path, whose task would else be twice as large.
+            None => match Box::pin(self.acquire(pool, key, code, owner, driver)).await? {
+                Some(lease) => lease,
+                None => return Ok(self.never_started(driver.output())),
+            },
         };
         let to_send = if lease.is_initialized() {
             None
         } else {
-            Some(code.to_send(&self.function).await?)
+            Some(Box::pin(code.to_send(&self.function)).await?)
         };
         Ok(self.in_sandbox(lease, to_send, driver).await)
     }
 
+    /// A sandbox that is not warm, or has become it meanwhile. None: cancelled.
+    async fn acquire(
+        &self,
+        pool: &Pool,
+        key: PoolKey,
+        code: &Code,
+        owner: OwnerId,
+        driver: &InvocationDriver,
+    ) -> Result<Option<Lease>> {
+        let mut create = CreateSandbox::for_function(owner, &self.function);
+        create.code_directory = code.to_mount(&self.function).await?;
+        let request = PoolRequest::new(key, self.function.config.concurrency, create);
+        tokio::select! {
+            biased;
+            lease = pool.acquire(request) => lease.map(Some),
+            () = self.cancelled(driver) => Ok(None),
+        }
+    }
+
     async fn in_sandbox(
         &self,
-        lease: Lease,
+        mut lease: Lease,
         to_send: Option<Option<(CodeFormat, Bytes)>>,
         driver: &InvocationDriver,
     ) -> Outcome {
@@ -112,7 +125,9 @@ impl Run {
             let init = sandbox.initialize(request, output);
             let answer = self.until(deadline, driver, init).await;
             timings.init = begin.elapsed();
-            if !matches!(answer, Reply::Sandbox(Ok(SandboxReply::Ready))) {
+            if matches!(answer, Reply::Sandbox(Ok(SandboxReply::Ready))) {
+                lease.initialized(timings.init);
+            } else {
                 reply = Some(answer);
             }
         }

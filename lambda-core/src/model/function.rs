@@ -88,6 +88,9 @@ pub struct FunctionConfig {
     pub image: Option<String>,
     /// `none`, or a network out of the operator's list.
     pub network: String,
+    /// Each invocation of a handler function is a process of its own, which finds the code
+    /// loaded and nothing that another invocation left in memory. Scripts are always so.
+    pub fresh_process: bool,
 }
 
 impl FunctionConfig {
@@ -107,6 +110,7 @@ impl FunctionConfig {
             concurrency: None,
             image: None,
             network: "none".to_owned(),
+            fresh_process: false,
         }
     }
 
@@ -327,6 +331,8 @@ pub struct FunctionPatch {
     pub image: Option<Option<String>>,
     /// The network.
     pub network: Option<String>,
+    /// Whether each invocation is a process of its own.
+    pub fresh_process: Option<bool>,
     /// New code.
     pub code: Option<CodeSource>,
 }
@@ -351,5 +357,6 @@ impl FunctionPatch {
         set(&mut config.concurrency, &self.concurrency);
         set(&mut config.image, &self.image);
         set(&mut config.network, &self.network);
+        set(&mut config.fresh_process, &self.fresh_process);
     }
 }

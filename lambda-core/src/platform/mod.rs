@@ -16,6 +16,7 @@ use crate::model::limits::PAGE_MAX;
 use crate::model::{
     Namespace, Outcome, Retention, RuntimeName, Scope, Token, TokenDigest, TokenId,
 };
+use crate::pool::PoolStats;
 use crate::recorder::{Expiry, Recorder, RecorderStatus};
 use crate::runtime::{Finding, Runtime, Severity};
 use crate::store::Store;
@@ -134,7 +135,14 @@ impl Platform {
         for runtime in &self.inner.runtimes {
             findings.extend(runtime.check(thorough).await);
         }
+        findings.extend(self.inner.executor.check());
         findings
+    }
+
+    /// This platform's sandboxes, in numbers; none where its executor keeps none itself.
+    #[must_use]
+    pub fn pool_stats(&self) -> Option<PoolStats> {
+        self.inner.executor.pool_stats()
     }
 
     /// Stops taking requests, waits for the running ones for as long as the builder's

@@ -1,14 +1,27 @@
 //! The warm-container manager: keeps sandboxes of a function version for its next
-//! invocations, within bounds of memory, count and concurrency.
+//! invocations, and sandboxes without code for whoever comes next, within bounds of memory,
+//! count and concurrency.
 //!
-//! `state` decides, without doing anything; [`Pool`] does what it decided.
+//! [`state`] decides, without doing anything; [`Pool`] does what it decided.
 
+mod breaker;
+mod governor;
+mod key;
+mod lease;
 mod manager;
 mod options;
-mod state;
+mod policy;
+mod queue;
+mod refusal;
+pub mod state;
+mod stats;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
-pub use manager::{Lease, Pool, PoolRequest};
+pub use key::{PoolKey, SandboxClass};
+pub use lease::Lease;
+pub use manager::{Pool, PoolRequest};
 pub use options::PoolOptions;
-pub use state::{PoolKey, PoolStats};
+pub use policy::{EvictionPolicy, GreedyDual, IdleSandbox, LeastRecentlyUsed};
+pub use stats::{FailingRuntime, PoolStats};

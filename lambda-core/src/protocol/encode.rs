@@ -69,6 +69,8 @@ struct InitConfig<'a> {
     log_stream_name: String,
     handler: Option<&'a str>,
     env: &'a std::collections::BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    fresh_process: bool,
     code: InitCode,
 }
 
@@ -93,6 +95,8 @@ pub(crate) fn init(
         log_stream_name,
         handler: function.config.handler.as_deref(),
         env: &function.config.env,
+        // A script's every execution is one anyway.
+        fresh_process: function.config.fresh_process && function.config.handler.is_some(),
         code: InitCode {
             format: match &request.code {
                 Some((CodeFormat::Inline, _)) => "inline",

@@ -148,6 +148,10 @@ impl Finding {
     }
 }
 
+/// How long creating and booting a sandbox may take: some seconds at worst, on a machine that
+/// starts many at once.
+pub(crate) const BOOT_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// What a sandbox is made for.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -190,7 +194,7 @@ impl CreateSandbox {
             cpus: config.cpus,
             network: config.network.clone(),
             code_directory: None,
-            boot_timeout: Duration::from_secs(30),
+            boot_timeout: BOOT_TIMEOUT,
         }
     }
 }
@@ -236,6 +240,25 @@ pub trait Sandbox: fmt::Debug + Send + Sync + 'static {
 
     /// The memory peak in MiB since the sandbox began, where the back end knows it.
     async fn memory_peak_mib(&self) -> Option<u32>;
+
+    /// The CPU time that it has used since it began, where the back end can tell without
+    /// waiting. It tells work that waits from work that burns CPU.
+    fn cpu_time(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Stops all its processes until [`thaw`](Self::thaw); called between invocations. False:
+    /// the back end cannot, and nothing has changed. [`destroy`](Self::destroy) works on a
+    /// frozen sandbox too, [`is_alive`](Self::is_alive) as well.
+    async fn freeze(&self) -> bool {
+        false
+    }
+
+    /// Lets its processes run again. Idempotent, also where it is not frozen. False: it is
+    /// fit only to be destroyed.
+    async fn thaw(&self) -> bool {
+        true
+    }
 
     /// Waits until the sandbox is gone by itself and says why. Called after a reply of
     /// [`SandboxReply::Ended`]; within a second or so, else `cause` is `Unknown`.

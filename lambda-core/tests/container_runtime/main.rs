@@ -11,6 +11,7 @@ mod support;
 mod basics;
 mod check;
 mod death;
+mod idle;
 mod isolation;
 mod leftovers;
 mod memory;

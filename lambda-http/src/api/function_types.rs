@@ -59,6 +59,8 @@ pub(super) struct FunctionBody {
     #[serde(deserialize_with = "present")]
     network: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
+    fresh_process: Option<Option<bool>>,
+    #[serde(deserialize_with = "present")]
     code: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
     code_zip_base64: Option<Option<String>>,
@@ -90,6 +92,7 @@ impl FunctionBody {
         drop_null(&mut self.cpus);
         drop_null(&mut self.env);
         drop_null(&mut self.network);
+        drop_null(&mut self.fresh_process);
         drop_null(&mut self.code);
         drop_null(&mut self.code_zip_base64);
         self
@@ -111,6 +114,7 @@ impl FunctionBody {
         patch.concurrency = self.concurrency;
         patch.image = self.image;
         patch.network = not_null("network", self.network)?;
+        patch.fresh_process = not_null("fresh_process", self.fresh_process)?;
         let code = not_null("code", self.code)?;
         let zip = not_null("code_zip_base64", self.code_zip_base64)?;
         patch.code = match (code, zip) {
@@ -197,6 +201,7 @@ pub(super) struct FunctionView<'a> {
     concurrency: Option<u32>,
     image: Option<&'a str>,
     network: &'a str,
+    fresh_process: bool,
     code_format: Option<CodeFormat>,
     code_size_bytes: u64,
     code_sha256: Option<String>,
@@ -230,6 +235,7 @@ impl<'a> FunctionView<'a> {
             concurrency: config.concurrency,
             image: config.image.as_deref(),
             network: &config.network,
+            fresh_process: config.fresh_process,
             code_format: code.map(|code| code.format),
             code_size_bytes: code.map_or(0, |code| code.size_bytes),
             code_sha256: code.map(|code| code.digest.to_string()),

@@ -14,6 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use lambda_core::model::RuntimeName;
+use lambda_core::pool::PoolOptions;
 use lambda_core::runtime::fake::FakeRuntime;
 use lambda_core::{NewFunction, Platform};
 use lambda_http::{HttpOptions, ServerOptions, routes, serve};
@@ -54,8 +55,12 @@ impl Server {
     ) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
         let docker = FakeRuntime::new(RuntimeName::docker());
+        // So that every first call is a cold start.
+        let mut pool = PoolOptions::default();
+        pool.prewarmed = 0;
         let platform = Platform::builder()
             .data_dir(data_dir.path())
+            .pool(pool)
             .runtime(Arc::new(docker.clone()))
             .runtime(Arc::new(FakeRuntime::new(RuntimeName::gvisor())))
             .build()

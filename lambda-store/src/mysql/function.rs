@@ -8,8 +8,8 @@ use lambda_core::store::{CreateFunction, UpdateFunction};
 use sqlx::{MySqlConnection, MySqlPool};
 
 use super::error::{Attempt, Failure, is_taken};
-use super::package;
 use super::session::{Session, bounded};
+use super::sweep;
 use crate::row::{HeadRow, cut_to_microsecond, encode_config, encode_error, format_word, now};
 
 /// See [`Store::function_create`](lambda_core::Store::function_create).
@@ -118,7 +118,7 @@ async fn delete_in(
     let delete = sqlx::query("DELETE FROM `function` WHERE id = ?").bind(&id.as_bytes()[..]);
     bounded(delete.execute(&mut *connection)).await?;
     for sha256 in packages {
-        package::release(connection, &sha256).await?;
+        sweep::release(connection, &sha256).await?;
     }
     Ok(())
 }
@@ -160,7 +160,7 @@ async fn insert_version(
     .bind(config);
     bounded(insert.execute(&mut *connection)).await?;
     for (seq, code) in (0_i64..).zip(&function.code) {
-        package::reference(connection, operation, code).await?;
+        sweep::reference(connection, operation, code).await?;
         insert_code(connection, operation, function, seq, code).await?;
     }
     Ok(())

@@ -9,9 +9,10 @@ mod append;
 mod check;
 mod connect;
 mod error;
+mod expire;
 mod function;
 mod function_query;
-mod invocation;
+mod list;
 mod migrate;
 mod package;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod rollup;
 mod session;
 mod statement;
 mod summary;
+mod sweep;
 mod token;
 mod url;
 
@@ -152,7 +154,7 @@ impl Store for MySqlStore {
     async fn function_delete(&self, namespace: &Namespace, id: FunctionId) -> Result<()> {
         let attempt = retried(Uncommitted, || function::delete(&self.pool, namespace, id));
         named("function_delete", attempt.await)?;
-        package::sweep(&self.pool).await;
+        sweep::sweep(&self.pool).await;
         Ok(())
     }
 
@@ -167,12 +169,12 @@ impl Store for MySqlStore {
         namespace: &Namespace,
         id: RequestId,
     ) -> Result<InvocationEntry> {
-        let attempt = retried(Anything, || invocation::get(&self.pool, namespace, id)).await;
+        let attempt = retried(Anything, || list::get(&self.pool, namespace, id)).await;
         named("invocation_get", attempt)
     }
 
     async fn invocation_list(&self, request: ListInvocations) -> Result<Page<InvocationRecord>> {
-        let attempt = retried(Anything, || invocation::list(&self.pool, &request)).await;
+        let attempt = retried(Anything, || list::list(&self.pool, &request)).await;
         named("invocation_list", attempt)
     }
 
@@ -184,7 +186,7 @@ impl Store for MySqlStore {
     async fn invocation_expire(&self, request: ExpireInvocations) -> Result<u64> {
         // Done twice it removes more of what is to be removed, and returns the number of the
         // second time.
-        let attempt = retried(Anything, || invocation::expire(&self.pool, &request)).await;
+        let attempt = retried(Anything, || expire::expire(&self.pool, &request)).await;
         named("invocation_expire", attempt)
     }
 

@@ -3,19 +3,18 @@
 //! The pieces of an upload are committed one by one, so that a slow one holds no lock. They are
 //! nobody's until the package's row names the upload, which is the last step.
 
-use std::time::Duration;
-
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use lambda_core::model::{CodeRef, PackageDigest, RequestId};
-use lambda_core::store::refusal::{no_package, package_size};
-use lambda_core::store::{PACKAGE_CHUNK_BYTES_MAX, PACKAGE_GRACE, Package, PutPackage};
+use lambda_core::model::{PackageDigest, RequestId};
+use lambda_core::store::refusal::no_package;
+use lambda_core::store::{PACKAGE_CHUNK_BYTES_MAX, Package, PutPackage};
 use lambda_core::{Error, ErrorKind};
 use sqlx::{MySqlConnection, MySqlPool};
 
 use super::error::{Attempt, Failure};
 use super::session::{Repeat, Session, bounded, retried};
 use super::statement::BYTES_MAX;
+use super::sweep;
 use crate::row::{bounded as bounded_number, count, now};
 
 const PUT: &str = "package_put";
@@ -35,15 +34,34 @@ pub(super) async fn put(pool: &MySqlPool, request: PutPackage) -> Attempt<()> {
     let digest = request.digest;
     // A size beyond the bound is not that of the bytes, which is found in the end.
     let size_bytes = bounded_number(request.size_bytes);
-    let mut chunks = std::pin::pin!(request.checked_chunks());
-    if touch(pool, digest).await? {
-        // It is there, and stays for a while. What was sent has to be right all the same.
-        while chunks.try_next().await?.is_some() {}
-        if touch(pool, digest).await? {
-            return Ok(());
-        }
-        return Err(given_up().into());
+    let chunks = std::pin::pin!(request.checked_chunks());
+    match touch(pool, digest).await? {
+        true => check(pool, digest, chunks).await?,
+        false => upload(pool, digest, size_bytes, chunks).await?,
     }
+    sweep::sweep(pool).await;
+    Ok(())
+}
+
+/// Checks what was sent of a package that is there already, and stays for a while.
+async fn check(
+    pool: &MySqlPool,
+    digest: PackageDigest,
+    mut chunks: impl stream::Stream<Item = lambda_core::Result<Bytes>> + Unpin,
+) -> Attempt<()> {
+    while chunks.try_next().await?.is_some() {}
+    match touch(pool, digest).await? {
+        true => Ok(()),
+        false => Err(given_up().into()),
+    }
+}
+
+async fn upload(
+    pool: &MySqlPool,
+    digest: PackageDigest,
+    size_bytes: i64,
+    chunks: impl stream::Stream<Item = lambda_core::Result<Bytes>> + Unpin,
+) -> Attempt<()> {
     // Any id that nobody else makes will do.
     let upload = *RequestId::new().as_bytes();
     let sent = send(pool, upload, digest, size_bytes, chunks).await;
@@ -51,9 +69,7 @@ pub(super) async fn put(pool: &MySqlPool, request: PutPackage) -> Attempt<()> {
         // What cannot be removed now is removed by its age.
         drop(retried(Repeat::Anything, || abandon(pool, upload)).await);
     }
-    sent?;
-    sweep(pool).await;
-    Ok(())
+    sent
 }
 
 async fn send(
@@ -206,22 +222,62 @@ pub(super) async fn get(pool: &MySqlPool, digest: PackageDigest) -> Attempt<Pack
     let row = bounded(query.fetch_optional(&mut *session)).await;
     let row: Option<(i64, Vec<u8>)> = session.read(row)?;
     let (size_bytes, upload) = row.ok_or_else(|| no_package("package_get"))?;
-    let pool = pool.clone();
-    // A connection for each answer: a slow reader keeps none.
-    let chunks = stream::try_unfold((pool, upload, 0_i64), |(pool, upload, seq)| async move {
-        let pieces = retried(Repeat::Anything, || pieces(&pool, &upload, seq)).await;
-        let pieces = pieces.map_err(|failure| failure.into_error("package_get"))?;
-        let Some((last, _)) = pieces.last() else {
+    let size_bytes: u64 = count(size_bytes)?;
+    let start = Rest {
+        pool: pool.clone(),
+        upload,
+        seq: 0,
+        bytes: size_bytes,
+    };
+    let chunks = stream::try_unfold(start, |rest| async move {
+        let next = rest.next().await;
+        next.map_err(|failure| failure.into_error("package_get"))
+    });
+    Ok(Package::checked(digest, size_bytes, chunks.boxed()))
+}
+
+/// What of a package is still to be read. It keeps no connection: its reader may be slow.
+struct Rest {
+    pool: MySqlPool,
+    upload: Vec<u8>,
+    /// The number of the next piece.
+    seq: i64,
+    bytes: u64,
+}
+
+impl Rest {
+    async fn next(mut self) -> Attempt<Option<(Bytes, Self)>> {
+        if self.bytes == 0 {
             return Ok(None);
+        }
+        let pieces = retried(Repeat::Anything, || {
+            pieces(&self.pool, &self.upload, self.seq)
+        });
+        let pieces = pieces.await?;
+        let Some((last, _)) = pieces.last() else {
+            // Removed meanwhile; or damaged, which whoever checks the bytes finds out.
+            let is_there = retried(Repeat::Anything, || is_there(&self.pool, &self.upload));
+            return match is_there.await? {
+                true => Ok(None),
+                false => Err(no_package("package_get").into()),
+            };
         };
-        let next = last.saturating_add(1);
+        self.seq = last.saturating_add(1);
         let mut bytes = BytesMut::with_capacity(PACKAGE_CHUNK_BYTES_MAX);
         pieces
             .iter()
             .for_each(|(_, piece)| bytes.extend_from_slice(piece));
-        Ok(Some((bytes.freeze(), (pool, upload, next))))
-    });
-    Ok(Package::checked(digest, count(size_bytes)?, chunks.boxed()))
+        self.bytes = self.bytes.saturating_sub(bytes.len() as u64);
+        Ok(Some((bytes.freeze(), self)))
+    }
+}
+
+async fn is_there(pool: &MySqlPool, upload: &[u8]) -> Attempt<bool> {
+    let mut session = Session::acquire(pool).await?;
+    let query = sqlx::query_scalar("SELECT 1 FROM package_upload WHERE id = ?").bind(upload);
+    let found = bounded(query.fetch_optional(&mut *session)).await;
+    let found: Option<i64> = session.read(found)?;
+    Ok(found.is_some())
 }
 
 /// The next pieces of an upload, by their numbers; at most as many bytes as a chunk has, unless
@@ -237,98 +293,4 @@ async fn pieces(pool: &MySqlPool, upload: &[u8], seq: i64) -> Attempt<Vec<(i64, 
     .bind(PIECES);
     let pieces = bounded(query.fetch_all(&mut *session)).await;
     session.read(pieces)
-}
-
-/// Marks a package as one that a version refers to, and checks that it is there.
-pub(super) async fn reference(
-    connection: &mut MySqlConnection,
-    operation: &'static str,
-    code: &CodeRef,
-) -> Attempt<()> {
-    let sha256 = code.digest.as_bytes();
-    let size = sqlx::query_scalar("SELECT size_bytes FROM package WHERE sha256 = ? FOR UPDATE")
-        .bind(&sha256[..])
-        .fetch_optional(&mut *connection);
-    let size: Option<i64> = bounded(size).await?;
-    match size {
-        None => return Err(no_package(operation).into()),
-        Some(size) if u64::try_from(size) != Ok(code.size_bytes) => {
-            return Err(package_size(operation).into());
-        }
-        Some(_) => {}
-    }
-    let mark =
-        sqlx::query("UPDATE package SET referenced = TRUE WHERE sha256 = ?").bind(&sha256[..]);
-    bounded(mark.execute(connection)).await?;
-    Ok(())
-}
-
-/// Marks a package as one that may be removed, unless a version still refers to it.
-pub(super) async fn release(connection: &mut MySqlConnection, sha256: &[u8]) -> Attempt<()> {
-    // First the lock, then a look: whoever refers to it now has committed, or waits.
-    let lock = sqlx::query_scalar("SELECT 1 FROM package WHERE sha256 = ? FOR UPDATE")
-        .bind(sha256)
-        .fetch_optional(&mut *connection);
-    let _: Option<i64> = bounded(lock).await?;
-    let user = sqlx::query_scalar("SELECT 1 FROM version_package WHERE sha256 = ? LIMIT 1")
-        .bind(sha256)
-        .fetch_optional(&mut *connection);
-    let user: Option<i64> = bounded(user).await?;
-    if user.is_none() {
-        let mark =
-            sqlx::query("UPDATE package SET referenced = FALSE WHERE sha256 = ?").bind(sha256);
-        bounded(mark.execute(connection)).await?;
-    }
-    Ok(())
-}
-
-/// Removes packages that nothing refers to and nobody has put for long enough, and uploads that
-/// have not gone on for as long.
-///
-/// It follows what the caller asked for, which is done already; so a failure is only logged,
-/// and the next call tries again. A few each time: nobody waits for long.
-pub(super) async fn sweep(pool: &MySqlPool) {
-    const AT_ONCE: usize = 8;
-    for _ in 0..AT_ONCE {
-        match sweep_one(pool, PACKAGE_GRACE).await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(failure) => {
-                tracing::debug!(?failure, "could not remove packages that nothing refers to");
-                return;
-            }
-        }
-    }
-}
-
-async fn sweep_one(pool: &MySqlPool, grace: Duration) -> Attempt<bool> {
-    let grace_us = i64::try_from(grace.as_micros()).unwrap_or(i64::MAX);
-    let before_us = now().as_microsecond().saturating_sub(grace_us);
-    let mut session = Session::begin(pool).await?;
-    let work = async {
-        let package = sqlx::query_as(
-            "SELECT sha256, upload_id FROM package FORCE INDEX (package_unreferenced) \
-             WHERE referenced = FALSE AND last_put_us <= ? LIMIT 1 FOR UPDATE SKIP LOCKED",
-        )
-        .bind(before_us)
-        .fetch_optional(&mut *session);
-        let package: Option<(Vec<u8>, Vec<u8>)> = bounded(package).await?;
-        if let Some((sha256, upload)) = package {
-            let remove = sqlx::query("DELETE FROM package WHERE sha256 = ?").bind(sha256);
-            bounded(remove.execute(&mut *session)).await?;
-            let remove = sqlx::query("DELETE FROM package_upload WHERE id = ?").bind(upload);
-            bounded(remove.execute(&mut *session)).await?;
-            return Ok(true);
-        }
-        let remove = sqlx::query(
-            "DELETE FROM package_upload WHERE finished = FALSE AND last_chunk_us <= ? LIMIT 1",
-        )
-        .bind(before_us);
-        Ok(bounded(remove.execute(&mut *session))
-            .await?
-            .rows_affected()
-            > 0)
-    };
-    let outcome = work.await;
-    session.finish(outcome).await
 }

@@ -24,6 +24,9 @@ struct Stored {
     concurrency: Option<u32>,
     image: Option<String>,
     network: String,
+    /// Left out where it is false, so that programs which do not know it read the rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    fresh_process: bool,
 }
 
 /// Error of [`decode`].
@@ -44,6 +47,7 @@ pub(crate) fn encode(config: &FunctionConfig) -> Result<String, serde_json::Erro
         concurrency: config.concurrency,
         image: config.image.clone(),
         network: config.network.clone(),
+        fresh_process: config.fresh_process,
     })
 }
 
@@ -62,6 +66,7 @@ pub(crate) fn decode(json: &str) -> Result<FunctionConfig, DecodeError> {
     config.concurrency = stored.concurrency;
     config.image = stored.image;
     config.network = stored.network;
+    config.fresh_process = stored.fresh_process;
     Ok(config)
 }
 

@@ -8,9 +8,9 @@
 //! write is a decode error.
 
 mod config;
+pub(crate) mod figures;
 mod function;
 mod invocation;
-mod rollup;
 mod token;
 mod value;
 
@@ -19,8 +19,5 @@ pub(crate) use function::{
     AliasRow, FunctionRow, HeadRow, cut_to_microsecond, format_word, function_query,
 };
 pub(crate) use invocation::{EntryRow, InvocationRow, normalised};
-pub(crate) use rollup::RollupRow;
 pub(crate) use token::{TokenRow, scope_words};
-pub(crate) use value::{
-    all_functions, bounded, count, decode_error, encode_error, function_bytes, id, now,
-};
+pub(crate) use value::{bounded, count, decode_error, encode_error, function_bytes, id, now};

@@ -32,7 +32,7 @@ const ROWS_AHEAD: usize = 1_024;
 const WRITER_CACHE: &str = "-65536";
 
 /// Page cache of each connection that reads, in KiB: about what a summary of a month reads.
-const READER_CACHE: &str = "-16384";
+const READER_CACHE: &str = "-32768";
 
 /// Pages in the log (of 4 KiB: 64 MiB) from which on it is copied into the file. A page that was
 /// written many times since is copied once; with 1,000, SQLite's default, that was at every batch.

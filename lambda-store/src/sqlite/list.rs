@@ -5,7 +5,7 @@ use lambda_core::store::{InvocationCursor, ListInvocations, refusal};
 use sqlx::SqlitePool;
 
 use super::error::Attempt;
-use crate::row::{EntryRow, InvocationRow};
+use crate::row::{self, EntryRow, InvocationRow};
 
 /// A page of records, whose keys come from one index alone: what it skips is not looked up.
 ///
@@ -55,6 +55,9 @@ pub(super) async fn list(
     if let Some(at) = request.after()? {
         before = before.min((at.started_at_us, *at.request_id.as_bytes()));
     }
+    if has_never_run(reader, &request).await? {
+        return Ok(Page::of(Vec::new(), request.limit, InvocationCursor::after));
+    }
     let from_us = request.from.map_or(i64::MIN, |from| from.as_microsecond());
     let statuses = &request.statuses;
     let only_failed = !statuses.is_empty() && !statuses.contains(&Status::Success);
@@ -90,6 +93,25 @@ pub(super) async fn list(
     let records = rows.into_iter().map(InvocationRow::record);
     let items = records.collect::<sqlx::Result<_>>()?;
     Ok(Page::of(items, request.limit, InvocationCursor::after))
+}
+
+/// ?1 the namespace, ?2 the function or what stands for all, ?3 the runtime.
+const EVER: &str = "SELECT 1 FROM rollup WHERE namespace = ?1 AND bucket_s = 0 AND start_us = 0 \
+     AND function_id = ?2 AND runtime = ?3";
+
+/// Whether there never was a record of the request's function in its runtime. Looking for one in
+/// the index would be looking at all records.
+async fn has_never_run(reader: &SqlitePool, request: &ListInvocations) -> Attempt<bool> {
+    let Some(runtime) = &request.runtime else {
+        return Ok(false);
+    };
+    let found: Option<i64> = sqlx::query_scalar(EVER)
+        .bind(request.namespace.as_str())
+        .bind(row::function_bytes(request.function))
+        .bind(runtime.as_str())
+        .fetch_optional(reader)
+        .await?;
+    Ok(found.is_none())
 }
 
 /// Each status once: there are no more of them than places in the statement.

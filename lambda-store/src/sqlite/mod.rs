@@ -11,7 +11,6 @@ mod backfill;
 mod connect;
 mod error;
 mod expire;
-mod figures;
 mod function;
 mod list;
 mod migrate;

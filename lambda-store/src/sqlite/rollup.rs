@@ -9,9 +9,8 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row as _, Sqlite, SqliteConnection};
 
 use super::error::Attempt;
-use super::figures;
 use super::query::Sizes;
-use crate::row;
+use crate::row::{self, figures};
 
 /// Rows by their whole keys, strung together; see [`figures`].
 static FIND: LazyLock<Sizes> = LazyLock::new(|| {

@@ -4,16 +4,17 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use lambda_core::model::{FunctionId, InvocationSummary};
+use futures_util::TryStreamExt as _;
+use lambda_core::model::{Bucket, FunctionId, InvocationSummary};
 use lambda_core::store::SummarizeInvocations;
-use lambda_core::store::rollup::{Plan, Rollup, Span, SummaryBuilder};
+use lambda_core::store::rollup::{Plan, Span, SummaryBuilder};
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row as _, Sqlite, SqliteConnection, SqlitePool};
 
-use super::error::Attempt;
-use super::figures;
-use crate::row;
+use super::error::{Attempt, Failure};
+use crate::leaders::{Calls, Reading as _, add_leaders};
+use crate::row::{self, figures};
 
 /// Buckets that start in a span: ?1 the namespace, ?2 their length, ?3 and ?4 the first start and
 /// the end, ?5 the runtime or NULL.
@@ -40,11 +41,21 @@ const OF_FUNCTIONS: &str = concat!(
 
 /// How many calls each function had: ids, and numbers in the same order, by function and runtime
 /// and bucket; ?6 what stands for all functions.
-const CALLS: &str = concat!(
-    "SELECT CAST(GROUP_CONCAT(function_id, '') AS BLOB), GROUP_CONCAT(calls, ' ') \
-     FROM rollup WHERE function_id <> ?6 AND ",
-    within!()
-);
+macro_rules! calls {
+    ($from:literal) => {
+        concat!(
+            "SELECT CAST(GROUP_CONCAT(function_id, '') AS BLOB), GROUP_CONCAT(calls, ' ') FROM ",
+            $from,
+            "function_id <> ?6 AND ",
+            within!()
+        )
+    };
+}
+
+const CALLS: &str = calls!("rollup WHERE ");
+
+/// The same for days, which are many in a long time.
+const CALLS_OF_DAYS: &str = calls!("rollup INDEXED BY rollup_of_day WHERE bucket_s = 86400 AND ");
 
 /// See [`Store::invocation_summary`](lambda_core::Store::invocation_summary).
 pub(super) async fn summary(
@@ -53,25 +64,20 @@ pub(super) async fn summary(
 ) -> Attempt<InvocationSummary> {
     request.validate()?;
     let plan = Plan::of(&request);
-    let mut builder = SummaryBuilder::new(&request, &plan);
     // One transaction, so that all parts are of one state.
     let mut transaction = reader.begin().await?;
     let mut reading = Reading {
         connection: &mut transaction,
         request: &request,
+        builder: SummaryBuilder::new(&request, &plan),
+        calls: Calls::default(),
     };
-    for rollup in reading
-        .of_functions(&plan.spans, &[request.function])
-        .await?
-    {
-        builder.add(rollup);
-    }
+    reading.add(&plan.spans, &[request.function]).await?;
     if request.function.is_none() && request.functions_max > 0 {
         let spans = plan.function_spans(&request);
-        for rollup in reading.of_leaders(&spans).await? {
-            builder.add(rollup);
-        }
+        add_leaders(&mut reading, &spans, request.functions_max as usize).await?;
     }
+    let builder = reading.builder;
     transaction.commit().await?;
     Ok(builder.finish())
 }
@@ -79,102 +85,80 @@ pub(super) async fn summary(
 struct Reading<'a> {
     connection: &'a mut SqliteConnection,
     request: &'a SummarizeInvocations,
+    builder: SummaryBuilder,
+    /// Of those functions whose figures the builder has.
+    calls: Calls,
 }
 
-impl Reading<'_> {
-    /// The figures of the functions with the most calls in the spans, and perhaps of others.
-    ///
-    /// Nobody has more calls in a range than since the beginning. So, taking functions by their
-    /// calls since the beginning, one can stop where the next has fewer than the least of those
-    /// that are wanted: mostly soon, because who leads at all leads in most ranges.
-    async fn of_leaders(&mut self, spans: &[Span]) -> Attempt<Vec<Rollup>> {
-        let wanted = self.request.functions_max as usize;
-        let ever = Span {
-            bucket_s: 0,
-            from_us: 0,
-            to_us: 1,
-        };
-        let bounds = self.calls(std::slice::from_ref(&ever)).await?;
-        let mut candidates: Vec<_> = bounds.into_iter().collect();
-        candidates.sort_unstable_by_key(|(id, calls)| (Reverse(*calls), *id));
-        if candidates.len() <= wanted {
-            return self.all(spans).await;
-        }
-        let (first, rest) = candidates.split_at(wanted);
-        let ids: Vec<_> = first.iter().map(|(id, _)| Some(*id)).collect();
-        let mut rollups = self.of_functions(spans, &ids).await?;
-        let mut calls: HashMap<_, _> = first.iter().map(|(id, _)| (*id, 0_u64)).collect();
-        for rollup in &rollups {
-            if let Some(sum) = rollup.key.function.and_then(|id| calls.get_mut(&id)) {
-                *sum = sum.saturating_add(rollup.tally.calls());
-            }
-        }
-        let least = calls.values().copied().min().unwrap_or(0);
-        if rest.first().is_some_and(|(_, bound)| *bound >= least) {
-            // Some of the others may have had more in this range.
-            let all: Vec<_> = self.calls(spans).await?.into_iter().collect();
-            let mut others = all;
-            others.sort_unstable_by_key(|(id, calls)| (Reverse(*calls), *id));
-            others.truncate(wanted);
-            let ids: Vec<_> = others
-                .iter()
-                .filter(|(id, _)| !calls.contains_key(id))
-                .map(|(id, _)| Some(*id))
-                .collect();
-            rollups.extend(self.of_functions(spans, &ids).await?);
-        }
-        Ok(rollups)
+impl crate::leaders::Reading for Reading<'_> {
+    type Error = Failure;
+
+    fn calls(&mut self) -> &mut Calls {
+        &mut self.calls
     }
 
-    /// Every function's figures.
-    async fn all(&mut self, spans: &[Span]) -> Attempt<Vec<Rollup>> {
-        let mut rollups = Vec::new();
+    async fn add_all(&mut self, spans: &[Span]) -> Attempt<()> {
         for span in spans {
             let query = self.bind(ALL, span);
             let row = query.fetch_one(&mut *self.connection).await?;
-            self.decode(row.try_get(0)?, &mut rollups)?;
+            let figures: Option<&[u8]> = row.try_get(0)?;
+            for rollup in figures::decode_all(&self.request.namespace, figures.unwrap_or_default())
+            {
+                let rollup = rollup?;
+                // Those over all of them are there already.
+                if rollup.key.function.is_some() {
+                    self.builder.add(rollup);
+                }
+            }
         }
-        rollups.retain(|rollup| rollup.key.function.is_some());
-        Ok(rollups)
+        Ok(())
     }
 
-    /// The figures of functions; none: over all of them.
-    async fn of_functions(
-        &mut self,
-        spans: &[Span],
-        functions: &[Option<FunctionId>],
-    ) -> Attempt<Vec<Rollup>> {
-        let mut rollups = Vec::new();
+    async fn add(&mut self, spans: &[Span], functions: &[Option<FunctionId>]) -> Attempt<()> {
         let ids = json(functions);
         for span in spans {
             let query = self.bind(OF_FUNCTIONS, span).bind(ids.clone());
-            for row in query.fetch_all(&mut *self.connection).await? {
-                self.decode(row.try_get(0)?, &mut rollups)?;
+            let mut rows = query.fetch(&mut *self.connection);
+            // Added while the connection's thread reads the next.
+            while let Some(row) = rows.try_next().await? {
+                let figures: Option<&[u8]> = row.try_get(0)?;
+                let figures = figures.unwrap_or_default();
+                for rollup in figures::decode_all(&self.request.namespace, figures) {
+                    let rollup = rollup?;
+                    self.calls.add(&rollup);
+                    self.builder.add(rollup);
+                }
             }
         }
-        Ok(rollups)
+        Ok(())
     }
 
-    async fn calls(&mut self, spans: &[Span]) -> Attempt<HashMap<FunctionId, u64>> {
+    async fn ranked(&mut self, span: &Span) -> Attempt<Vec<(FunctionId, u64)>> {
+        let sql = match span.bucket_s == Bucket::Day.seconds() {
+            true => CALLS_OF_DAYS,
+            false => CALLS,
+        };
+        let query = self.bind(sql, span).bind(row::function_bytes(None));
+        let row = query.fetch_one(&mut *self.connection).await?;
+        let ids: Option<&[u8]> = row.try_get(0)?;
+        let counts: Option<&str> = row.try_get(1)?;
+        let (ids, []) = ids.unwrap_or_default().as_chunks::<16>() else {
+            return Err(row::decode_error("ids of another length").into());
+        };
+        let counts = counts.unwrap_or_default().split_ascii_whitespace();
         let mut calls = HashMap::<FunctionId, u64>::new();
-        for span in spans {
-            let query = self.bind(CALLS, span).bind(row::function_bytes(None));
-            let row = query.fetch_one(&mut *self.connection).await?;
-            let ids: Option<&[u8]> = row.try_get(0)?;
-            let counts: Option<&str> = row.try_get(1)?;
-            let (ids, []) = ids.unwrap_or_default().as_chunks::<16>() else {
-                return Err(row::decode_error("ids of another length").into());
-            };
-            let counts = counts.unwrap_or_default().split_ascii_whitespace();
-            for (id, count) in ids.iter().zip(counts) {
-                let count: u64 = count.parse().map_err(row::decode_error)?;
-                let sum = calls.entry(FunctionId::from_bytes(*id)).or_default();
-                *sum = sum.saturating_add(count);
-            }
+        for (id, count) in ids.iter().zip(counts) {
+            let count: u64 = count.parse().map_err(row::decode_error)?;
+            let sum = calls.entry(FunctionId::from_bytes(*id)).or_default();
+            *sum = sum.saturating_add(count);
         }
-        Ok(calls)
+        let mut ranked: Vec<_> = calls.into_iter().collect();
+        ranked.sort_unstable_by_key(|(id, calls)| (Reverse(*calls), *id));
+        Ok(ranked)
     }
+}
 
+impl Reading<'_> {
     fn bind(&self, sql: &'static str, span: &Span) -> Query<'static, Sqlite, SqliteArguments> {
         let runtime = self.request.runtime.as_ref();
         sqlx::query(sql)
@@ -183,14 +167,6 @@ impl Reading<'_> {
             .bind(span.from_us)
             .bind(span.to_us)
             .bind(runtime.map(|name| name.as_str().to_owned()))
-    }
-
-    fn decode(&self, bytes: Option<&[u8]>, rollups: &mut Vec<Rollup>) -> Attempt<()> {
-        let decoded = figures::decode_all(&self.request.namespace, bytes.unwrap_or_default());
-        for rollup in decoded {
-            rollups.push(rollup?);
-        }
-        Ok(())
     }
 }
 
@@ -222,6 +198,8 @@ mod tests {
                    (namespace=? AND bucket_s=? AND start_us>? AND start_us<?)";
         assert_plan(ALL, &[key], 0).await;
         assert_plan(CALLS, &[key], 0).await;
+        let days = "COVERING INDEX rollup_of_day (namespace=? AND start_us>? AND start_us<?)";
+        assert_plan(CALLS_OF_DAYS, &[days], 0).await;
         let index = "SEARCH rollup USING INDEX rollup_of_function \
                      (namespace=? AND function_id=? AND bucket_s=? AND start_us>? AND start_us<?)";
         assert_plan(OF_FUNCTIONS, &[index, "SCAN JSON_EACH"], 0).await;

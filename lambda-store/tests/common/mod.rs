@@ -1,5 +1,9 @@
-//! What the tests of the SQLite store have in common.
+//! What the tests of the stores have in common.
 #![allow(dead_code, reason = "each test file uses some of it")]
+
+pub(crate) mod mysql;
+pub(crate) mod packages;
+pub(crate) mod turns;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

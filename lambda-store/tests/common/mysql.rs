@@ -61,6 +61,14 @@ impl Server {
         std::env::var(self.url).unwrap()
     }
 
+    /// The URL of a database for another user.
+    pub(crate) fn url_as(self, user: &str, password: &str, database: &str) -> String {
+        let url = self.url();
+        let (_, place) = url.rsplit_once('@').unwrap();
+        let place = place.trim_end_matches('/');
+        format!("mysql://{user}:{password}@{place}/{database}")
+    }
+
     fn options(self) -> MySqlConnectOptions {
         self.url().parse().unwrap()
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::figures::{assert_summed, history};
 use super::fixture::{every_record, expect_kind, namespace, record, time};
 use super::summary::assert_summary;
+use super::sums::{assert_summed, history};
 use crate::error::ErrorKind;
 use crate::model::{
     Bucket, FunctionId, InvocationEntry, InvocationOutput, InvocationRecord, Namespace,

@@ -57,6 +57,7 @@ pub(super) async fn every_field_is_kept(store: Arc<dyn Store>) {
         concurrency: Some(u32::MAX),
         image: Some("registry.example/x:1".to_owned()),
         network: "backend".to_owned(),
+        fresh_process: true,
     };
     let zip = CodeRef {
         format: CodeFormat::Zip,

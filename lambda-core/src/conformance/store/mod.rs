@@ -39,6 +39,7 @@ mod package;
 mod page;
 mod stream;
 mod summary;
+mod sums;
 mod token;
 mod version;
 
@@ -153,6 +154,7 @@ const CASES: &[Case<Arc<dyn Store>>] = cases! {
         over_time,
         of_one_function_and_one_runtime,
         of_so_many_functions,
+        of_leaders_that_changed,
         duplicates_count_once,
         bounds_are_checked,
     ],

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::Kind;
 use super::cgroup::Cgroup;
 use super::engine::Engine;
+use super::freezer::Freezer;
 use super::process::MainProcess;
 use super::run_dir::RunDir;
 use super::strays;
@@ -37,7 +38,6 @@ pub(crate) enum Stage {
 /// What the host holds of a running container.
 #[derive(Debug)]
 pub(crate) struct Vitals {
-    pub(crate) pid: Pid,
     pub(crate) process: MainProcess,
     /// None where this process may not look at cgroups.
     pub(crate) cgroup: Option<Cgroup>,
@@ -52,7 +52,6 @@ impl Vitals {
         // the process.
         match Cgroup::open(pid, container_id) {
             Ok(cgroup) => Some(Self {
-                pid,
                 process,
                 cgroup: Some(cgroup),
             }),
@@ -60,7 +59,6 @@ impl Vitals {
             Err(error) => {
                 tracing::debug!(%error, "a sandbox's cgroup cannot be read");
                 Some(Self {
-                    pid,
                     process,
                     cgroup: None,
                 })
@@ -105,6 +103,9 @@ pub(crate) struct Body {
     pub(crate) vitals: OnceLock<Vitals>,
     /// Docker was asked to start it.
     pub(crate) start_tried: AtomicBool,
+    /// Its processes stand still: by its cgroup, or by Docker.
+    pub(crate) is_frozen: AtomicBool,
+    pub(crate) is_paused: AtomicBool,
     pub(crate) handle: Handle,
     pub(crate) stage: watch::Sender<Stage>,
 }
@@ -122,6 +123,8 @@ impl Body {
         if !is_first {
             return;
         }
+        // A frozen gVisor sandbox would take Docker more than a minute to remove.
+        self.thaw_by_cgroup();
         // At once, and besides what Docker does: with root's rights this is ten times as
         // fast, without them it does nothing.
         if let Some(vitals) = self.vitals.get() {
@@ -131,7 +134,66 @@ impl Body {
         self.handle.spawn(async move { body.end().await });
     }
 
+    /// Stops all processes. False: that cannot be done here.
+    pub(crate) async fn freeze(&self) -> bool {
+        if self.freeze_by_cgroup() {
+            return true;
+        }
+        // gVisor's own threads go on in a paused container.
+        if self.kind != Kind::Runc {
+            return false;
+        }
+        let is_paused = self.engine.pause(&self.name).await;
+        self.is_paused.store(is_paused, Ordering::Relaxed);
+        is_paused
+    }
+
+    fn freeze_by_cgroup(&self) -> bool {
+        let Some(freezer) = self.freezer() else {
+            return false;
+        };
+        // Said first, so that an end that begins meanwhile thaws it.
+        self.is_frozen.store(true, Ordering::SeqCst);
+        let frozen = freezer.freeze();
+        if let Err(error) = &frozen {
+            tracing::debug!(%error, "a sandbox could not be frozen");
+        }
+        if frozen.is_err() || *self.stage.borrow() != Stage::Alive {
+            self.thaw_by_cgroup();
+            return false;
+        }
+        true
+    }
+
+    /// Lets all processes run again. False: they may stand still for ever.
+    pub(crate) async fn thaw(&self) -> bool {
+        let is_thawed = self.thaw_by_cgroup();
+        if self.is_paused.swap(false, Ordering::SeqCst) {
+            return self.engine.unpause(&self.name).await;
+        }
+        is_thawed
+    }
+
+    fn thaw_by_cgroup(&self) -> bool {
+        if !self.is_frozen.swap(false, Ordering::SeqCst) {
+            return true;
+        }
+        let thawed = self.freezer().map(Freezer::thaw);
+        if let Some(Err(error)) = &thawed {
+            tracing::warn!(%error, "a sandbox could not be thawed");
+        }
+        matches!(thawed, Some(Ok(())))
+    }
+
+    fn freezer(&self) -> Option<&Freezer> {
+        self.vitals.get()?.cgroup.as_ref()?.freezer()
+    }
+
     async fn end(&self) {
+        // A paused container cannot be killed.
+        if self.is_paused.swap(false, Ordering::SeqCst) {
+            self.engine.unpause(&self.name).await;
+        }
         let death = async {
             if let Some(vitals) = self.vitals.get() {
                 let mut died = std::pin::pin!(vitals.died());

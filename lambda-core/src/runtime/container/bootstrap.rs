@@ -18,9 +18,8 @@ macro_rules! embed {
     };
 }
 
-const PYTHON: Files =
-    embed!("python": "bootstrap.py", "lambda_errors.py", "lambda_loader.py", "lambda_script.py");
-const JAVASCRIPT: Files = embed!("javascript": "bootstrap.js", "errors.js", "loader.js", "script.js", "spare.js", "streams.js");
+const PYTHON: Files = embed!("python": "bootstrap.py", "lambda_errors.py", "lambda_fresh.py", "lambda_loader.py", "lambda_script.py", "lambda_tidy.py");
+const JAVASCRIPT: Files = embed!("javascript": "bootstrap.js", "errors.js", "fresh.js", "fresh_child.js", "invoker.js", "loader.js", "script.js", "spare.js", "streams.js", "tidy.js");
 
 fn files(language: Language) -> Files {
     match language {

@@ -1,4 +1,4 @@
-//! The memory cgroup of a container, version 1 or 2: out-of-memory kills, the memory peak,
+//! The cgroup of a container, version 1 or 2: out-of-memory kills, the memory peak, CPU time,
 //! and which processes are left.
 //!
 //! The files are opened while the container lives: after its death the cgroup is gone within
@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::freezer::Freezer;
 
 /// Which generation of the cgroup interface holds the memory controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,22 +112,6 @@ fn unescape(field: &str) -> String {
     out
 }
 
-/// The CPU time that the cgroup of process `pid` has used. None: it cannot be read.
-pub(crate) fn cpu_time(pid: Pid) -> Option<Duration> {
-    let own = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero())).ok()?;
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let location = locate(&own, &mounts, "cpuacct")?;
-    let read = |name| fs::read_to_string(location.path.join(name)).ok();
-    match location.version {
-        Version::V1 => read("cpuacct.usage")?
-            .trim()
-            .parse()
-            .ok()
-            .map(Duration::from_nanos),
-        Version::V2 => parse_cpu_usage(&read("cpu.stat")?),
-    }
-}
-
 /// The value of `usage_usec` in `cpu.stat` (version 2).
 fn parse_cpu_usage(text: &str) -> Option<Duration> {
     text.lines()
@@ -141,13 +127,16 @@ pub(crate) fn parse_oom_kills(text: &str) -> Option<u64> {
         .and_then(|count| count.trim().parse().ok())
 }
 
-/// A container's memory cgroup.
+/// A container's cgroup, for memory and, where they are to be had, CPU time and freezing.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     version: Version,
     directory: OwnedFd,
     oom: OwnedFd,
     peak: Option<OwnedFd>,
+    /// Of the CPU controller, which has a cgroup of its own in version 1.
+    cpu: Option<(Version, OwnedFd)>,
+    freezer: Option<Freezer>,
 }
 
 impl Cgroup {
@@ -160,7 +149,18 @@ impl Cgroup {
         if !location.path.to_string_lossy().contains(container_id) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Self::open_at(&location)
+        let mut cgroup = Self::open_at(&location)?;
+        cgroup.cpu = locate(&own, &mounts, "cpuacct").and_then(|location| open_cpu(&location));
+        cgroup.freezer = find_freezer(&own, &mounts, container_id);
+        Ok(cgroup)
+    }
+
+    /// The freezer of the container `container_id`, whose main process has been `pid`. None:
+    /// there is none any more, or this process may not use it.
+    pub(crate) fn freezer_of(pid: Pid, container_id: &str) -> Option<Freezer> {
+        let own = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero())).ok()?;
+        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        find_freezer(&own, &mounts, container_id)
     }
 
     fn open_at(location: &Location) -> io::Result<Self> {
@@ -187,6 +187,8 @@ impl Cgroup {
             oom: open(oom)?,
             peak: peaks.iter().find_map(|name| open(name).ok()),
             directory,
+            cpu: None,
+            freezer: None,
         })
     }
 
@@ -204,6 +206,22 @@ impl Cgroup {
             .trim()
             .parse()
             .ok()
+    }
+
+    /// The CPU time that was used. None: not known, or the cgroup is gone.
+    pub(crate) fn cpu_time(&self) -> Option<Duration> {
+        let mut buffer = [0; 512];
+        let (version, file) = self.cpu.as_ref()?;
+        let text = read_at_start(file, &mut buffer)?;
+        match version {
+            Version::V1 => text.trim().parse().ok().map(Duration::from_nanos),
+            Version::V2 => parse_cpu_usage(text),
+        }
+    }
+
+    /// Where this process may freeze it.
+    pub(crate) fn freezer(&self) -> Option<&Freezer> {
+        self.freezer.as_ref()
     }
 
     /// Whether no process is left.
@@ -251,6 +269,22 @@ impl Cgroup {
             Mode::empty(),
         )
     }
+}
+
+fn find_freezer(process_cgroups: &str, mountinfo: &str, container_id: &str) -> Option<Freezer> {
+    let location = locate(process_cgroups, mountinfo, "freezer")?;
+    let is_the_containers = location.path.to_string_lossy().contains(container_id);
+    is_the_containers.then(|| Freezer::open(&location))?
+}
+
+fn open_cpu(location: &Location) -> Option<(Version, OwnedFd)> {
+    let name = match location.version {
+        Version::V1 => "cpuacct.usage",
+        Version::V2 => "cpu.stat",
+    };
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(location.path.join(name), flags, Mode::empty()).ok()?;
+    Some((location.version, file))
 }
 
 fn read_at_start<'a>(file: &OwnedFd, buffer: &'a mut [u8]) -> Option<&'a str> {

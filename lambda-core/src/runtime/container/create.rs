@@ -93,6 +93,7 @@ impl Boot {
             uid: body.user.id(),
             run_dir: &body.run_dir.mount(),
             bootstrap,
+            clears_tmp: self.runtime.0.options.clear_tmp,
         });
 
         self.go_on()?;
@@ -145,6 +146,8 @@ impl Boot {
             container_id: OnceLock::new(),
             vitals: OnceLock::new(),
             start_tried: AtomicBool::new(false),
+            is_frozen: AtomicBool::new(false),
+            is_paused: AtomicBool::new(false),
             handle: Handle::current(),
             stage: watch::Sender::new(Stage::Alive),
         }))

@@ -152,10 +152,19 @@ impl Engine {
         }
     }
 
-    /// Unpauses a container if somebody has paused it.
-    pub(crate) async fn unpause(&self, name: &str) {
-        if let Ok(docker) = self.docker().await {
-            let _ = docker.unpause_container(name).await;
+    /// Pauses a container. False: Docker has not done it.
+    pub(crate) async fn pause(&self, name: &str) -> bool {
+        match self.docker().await {
+            Ok(docker) => docker.pause_container(name).await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    /// Unpauses a container if it is paused. False: Docker has not done it.
+    pub(crate) async fn unpause(&self, name: &str) -> bool {
+        match self.docker().await {
+            Ok(docker) => docker.unpause_container(name).await.is_ok(),
+            Err(_) => false,
         }
     }
 

@@ -8,7 +8,7 @@
 //! | `engine`, `failure` | Docker's API, and its failures in plain words |
 //! | `create` | from a request to a booted sandbox |
 //! | `sandbox`, `output` | a sandbox at work |
-//! | `body`, `process`, `cgroup`, `strays` | its life, its death and the proof of it |
+//! | `body`, `process`, `cgroup`, `freezer`, `strays` | its life, its death and the proof of it |
 //! | `reaper` | what dead owners left behind |
 //! | `check` | whether all of this can work on this machine |
 
@@ -19,6 +19,7 @@ mod check;
 mod create;
 mod engine;
 mod failure;
+mod freezer;
 mod labels;
 mod options;
 mod output;

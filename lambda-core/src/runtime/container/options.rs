@@ -32,6 +32,9 @@ pub struct ContainerOptions {
     pub allowed_images: BTreeSet<String>,
     /// The Docker networks that functions may name. None by default.
     pub allowed_networks: BTreeSet<String>,
+    /// Whether /tmp is emptied after each invocation (default: what one leaves there, the next
+    /// one of the same function version finds).
+    pub clear_tmp: bool,
     /// Under which name Docker knows runc (default `runc`).
     pub runc: String,
     /// Under which name Docker knows gVisor (default `runsc`).
@@ -49,6 +52,7 @@ impl ContainerOptions {
             javascript_image: "lambda-javascript".to_owned(),
             allowed_images: BTreeSet::new(),
             allowed_networks: BTreeSet::new(),
+            clear_tmp: false,
             runc: "runc".to_owned(),
             runsc: "runsc".to_owned(),
         }

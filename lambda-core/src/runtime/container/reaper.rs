@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 
 use bollard::models::ContainerSummary;
+use rustix::process::Pid;
 
+use super::cgroup::Cgroup;
 use super::labels;
 use super::{ContainerRuntime, Kind, blocking, strays};
 use crate::error::{Error, ErrorKind, Result};
@@ -76,6 +78,7 @@ impl ContainerRuntime {
     }
 
     async fn remove_container(&self, id: &str) -> Result<()> {
+        self.thaw(id).await;
         let mut outcome = Ok(false);
         for attempt in 1..=ATTEMPTS {
             outcome = self.0.engine.remove_once(id).await;
@@ -94,6 +97,26 @@ impl ContainerRuntime {
             )
             .hint("It is tried again; `docker ps -a` shows what is left.")
         }))
+    }
+
+    /// A frozen gVisor sandbox would take Docker more than a minute to remove.
+    async fn thaw(&self, id: &str) {
+        let Ok(container) = self.0.engine.inspect(id).await else {
+            return;
+        };
+        let Some(state) = container.state else { return };
+        if state.paused == Some(true) {
+            self.0.engine.unpause(id).await;
+        }
+        let pid = state.pid.and_then(|pid| i32::try_from(pid).ok());
+        let Some(pid) = pid.and_then(Pid::from_raw) else {
+            return;
+        };
+        let id = id.to_owned();
+        let thawed = blocking(move || Cgroup::freezer_of(pid, &id).map_or(Ok(()), |f| f.thaw()));
+        if let Err(error) = thawed.await {
+            tracing::warn!(?error, "a sandbox of a dead process could not be thawed");
+        }
     }
 
     fn label_filter(&self, owner: Option<OwnerId>) -> Vec<String> {

@@ -93,9 +93,8 @@ impl ContainerSandbox {
         }
     }
 
-    /// The CPU time that it has used, where the host can see it.
-    pub(crate) fn cpu_time(&self) -> Option<Duration> {
-        super::cgroup::cpu_time(self.vitals()?.pid)
+    fn cgroup(&self) -> Option<&Cgroup> {
+        self.vitals()?.cgroup.as_ref()
     }
 
     fn vitals(&self) -> Option<&Vitals> {
@@ -105,8 +104,7 @@ impl ContainerSandbox {
     /// Whether there was a kill for want of memory. The kernel counts it before it kills, so
     /// what made a connection close is counted by then.
     fn oom_kill(&self) -> OomKill {
-        let cgroup = self.vitals().and_then(|vitals| vitals.cgroup.as_ref());
-        match cgroup.and_then(Cgroup::oom_kills) {
+        match self.cgroup().and_then(Cgroup::oom_kills) {
             // Every reply is looked at, and the first kill is the end: so it is a new one.
             Some(kills) if kills > 0 => {
                 self.is_oom_killed.store(true, Ordering::Relaxed);
@@ -140,7 +138,7 @@ impl ContainerSandbox {
     }
 
     fn sample_peak(&self) -> Option<u64> {
-        let cgroup = self.vitals()?.cgroup.as_ref()?;
+        let cgroup = self.cgroup()?;
         if let Some(bytes) = cgroup.memory_peak_bytes() {
             self.peak_bytes.fetch_max(bytes, Ordering::Relaxed);
         }
@@ -184,6 +182,18 @@ impl Sandbox for ContainerSandbox {
 
     async fn memory_peak_mib(&self) -> Option<u32> {
         u32::try_from(self.sample_peak()?.div_ceil(1024 * 1024)).ok()
+    }
+
+    fn cpu_time(&self) -> Option<Duration> {
+        self.cgroup()?.cpu_time()
+    }
+
+    async fn freeze(&self) -> bool {
+        self.body.freeze().await
+    }
+
+    async fn thaw(&self) -> bool {
+        self.body.thaw().await
     }
 
     async fn ended(&self) -> SandboxEnd {

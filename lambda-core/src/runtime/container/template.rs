@@ -49,6 +49,7 @@ pub(crate) struct Spec<'a> {
     pub(crate) uid: u32,
     pub(crate) run_dir: &'a Path,
     pub(crate) bootstrap: &'a Path,
+    pub(crate) clears_tmp: bool,
 }
 
 /// What Docker is asked to create.
@@ -63,7 +64,7 @@ pub(crate) fn container(spec: &Spec<'_>) -> ContainerCreateBody {
             command(spec.request),
         ]),
         working_dir: Some("/var/task".to_owned()),
-        env: Some(environment()),
+        env: Some(environment(spec.clears_tmp)),
         labels: Some(spec.labels.to_map()),
         // An image's own check would run beside the function.
         healthcheck: Some(HealthConfig {
@@ -154,12 +155,12 @@ fn command(request: &CreateSandbox) -> String {
 }
 
 /// Never the function's environment: anybody who may inspect containers could read it.
-fn environment() -> Vec<String> {
-    [
+fn environment(clears_tmp: bool) -> Vec<String> {
+    let mut environment = [
         "LAMBDA_API_SOCKET=/run/lambda/api.sock",
         "LAMBDA_TASK_ROOT=/var/task",
         "LAMBDA_RUNTIME_DIR=/var/runtime",
-        // In a process namespace of its own the bootstrap can kill all that a script left.
+        // In a process namespace of its own the bootstrap can kill all that a function left.
         "LAMBDA_KILL_STRAYS=1",
         "HOME=/tmp",
         "TMPDIR=/tmp",
@@ -167,7 +168,11 @@ fn environment() -> Vec<String> {
         "TZ=:UTC",
     ]
     .map(str::to_owned)
-    .to_vec()
+    .to_vec();
+    if clears_tmp {
+        environment.push("LAMBDA_CLEAR_TMP=1".to_owned());
+    }
+    environment
 }
 
 /// Programs may be run from it: native add-ons are unpacked there.

@@ -64,6 +64,11 @@ impl FakeRuntime {
         self.0.created.load(Ordering::Relaxed)
     }
 
+    /// Kills every sandbox, as a fault of the machine would.
+    pub fn kill_all(&self) {
+        self.0.live().clear();
+    }
+
     /// Whether creating fails from now on.
     pub fn set_unavailable(&self, unavailable: bool) {
         self.0.unavailable.store(unavailable, Ordering::Relaxed);

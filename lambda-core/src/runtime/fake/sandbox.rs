@@ -1,5 +1,6 @@
 //! The host's side of a fake sandbox.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -24,6 +25,7 @@ pub(super) struct FakeSandbox {
     session: tokio::sync::Mutex<Session<DuplexStream>>,
     process: AbortHandle,
     output: Output,
+    is_frozen: AtomicBool,
     end: watch::Receiver<Option<SandboxEnd>>,
 }
 
@@ -47,12 +49,20 @@ impl FakeSandbox {
             session: tokio::sync::Mutex::new(session),
             process: process.abort_handle(),
             output,
+            is_frozen: AtomicBool::new(false),
             end,
         })
     }
 
     fn direct_output(&self, output: &OutputCapture) {
         *self.output.lock().unwrap_or_else(PoisonError::into_inner) = Some(output.clone());
+    }
+
+    /// Nothing that is frozen answers.
+    async fn unless_frozen(&self) {
+        if self.is_frozen.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
     }
 
     fn out_of_memory(&self) -> bool {
@@ -75,11 +85,13 @@ impl Sandbox for FakeSandbox {
         request: InitializeSandbox,
         output: &OutputCapture,
     ) -> Result<SandboxReply> {
+        self.unless_frozen().await;
         self.direct_output(output);
         self.session.lock().await.initialize(&request).await
     }
 
     async fn invoke(&self, request: InvokeSandbox, output: &OutputCapture) -> Result<SandboxReply> {
+        self.unless_frozen().await;
         self.direct_output(output);
         let reply = self.session.lock().await.invoke(&request).await?;
         if self.out_of_memory() {
@@ -90,6 +102,16 @@ impl Sandbox for FakeSandbox {
 
     async fn memory_peak_mib(&self) -> Option<u32> {
         Some(16)
+    }
+
+    async fn freeze(&self) -> bool {
+        self.is_frozen.store(true, Ordering::Relaxed);
+        true
+    }
+
+    async fn thaw(&self) -> bool {
+        self.is_frozen.store(false, Ordering::Relaxed);
+        true
     }
 
     async fn ended(&self) -> SandboxEnd {

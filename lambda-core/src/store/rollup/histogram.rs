@@ -43,8 +43,8 @@ impl Histogram {
 
     /// Counts in what `other` has counted.
     ///
-    /// Summaries do this for thousands of small ones into few large ones, whose buckets are soon
-    /// all there: so it works in place, and moves something only where a bucket is new.
+    /// It works in place, and moves something only where a bucket is new: those of a sum are soon
+    /// all there.
     pub fn merge(&mut self, other: &Self) {
         let mut own = self.counts.iter_mut();
         let mut new = 0;
@@ -84,18 +84,29 @@ impl Histogram {
     /// 1.6 %; 0 if nothing was counted.
     #[must_use]
     pub fn percentile_us(&self, percent: u8) -> u64 {
-        let all: u128 = self
-            .counts
-            .iter()
-            .map(|(_, count)| u128::from(*count))
-            .sum();
+        let bucket = Self::percentile(self.counts.iter().copied(), percent);
+        bucket.map_or(0, middle_of)
+    }
+
+    /// The bucket of a percentile, of counts by ascending buckets.
+    pub(super) fn percentile(
+        counts: impl Iterator<Item = (u16, u64)> + Clone,
+        percent: u8,
+    ) -> Option<u16> {
+        let all: u128 = counts.clone().map(|(_, count)| u128::from(count)).sum();
         let rank = (all * u128::from(percent)).div_ceil(100).max(1);
         let mut not_above = 0;
-        let bucket = self.counts.iter().find(|(_, count)| {
+        let mut counts = counts;
+        let found = counts.find(|(_, count)| {
             not_above += u128::from(*count);
             not_above >= rank
         });
-        bucket.map_or(0, |(bucket, _)| middle_of(*bucket))
+        found.map(|(bucket, _)| bucket)
+    }
+
+    /// Bucket and count, by bucket.
+    pub(super) fn counts(&self) -> &[(u16, u64)] {
+        &self.counts
     }
 
     /// The bytes that a store keeps: a version, then for each bucket its distance from the one
@@ -153,7 +164,7 @@ fn bucket_of(us: u64) -> u16 {
     (LINEAR + u64::from(power - CUT_BITS - 1) * CUTS + cut) as u16
 }
 
-fn middle_of(bucket: u16) -> u64 {
+pub(super) fn middle_of(bucket: u16) -> u64 {
     let bucket = u64::from(bucket);
     let Some(above) = bucket.checked_sub(LINEAR) else {
         return bucket;
@@ -172,7 +183,13 @@ fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
+#[inline]
 fn take_number(rest: &mut &[u8]) -> Result<u64, HistogramError> {
+    // Nearly all of them.
+    if let Some((byte @ ..0x80, behind)) = rest.split_first() {
+        *rest = behind;
+        return Ok(u64::from(*byte));
+    }
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let (byte, behind) = rest.split_first().ok_or(HistogramError)?;

@@ -10,6 +10,7 @@
 
 mod histogram;
 mod plan;
+mod sum;
 mod summary;
 mod tally;
 

@@ -5,8 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use super::{Plan, Rollup, Tally};
-use crate::model::{FunctionId, FunctionSummary, InvocationSummary, RuntimeName, SummaryPoint};
+use super::sum::Sum;
+use super::{Plan, Rollup};
+use crate::model::{
+    FunctionId, FunctionName, FunctionSummary, InvocationSummary, RequestId, RuntimeName,
+    SummaryPoint,
+};
 use crate::store::SummarizeInvocations;
 
 /// Adds up the figures that a [`Plan`] names.
@@ -24,11 +28,19 @@ pub struct SummaryBuilder {
     functions_max: usize,
     is_series: bool,
     summary: InvocationSummary,
-    totals: Tally,
-    runtimes: BTreeMap<RuntimeName, Tally>,
-    series: BTreeMap<i64, Tally>,
+    totals: Sum,
+    runtimes: BTreeMap<RuntimeName, Sum>,
+    series: BTreeMap<i64, Sum>,
     calls: HashMap<FunctionId, u64>,
-    functions: HashMap<FunctionId, Rollup>,
+    functions: HashMap<FunctionId, OfFunction>,
+}
+
+#[derive(Debug)]
+struct OfFunction {
+    name: FunctionName,
+    /// What the name is of; see [`Rollup`].
+    latest: (i64, RequestId),
+    sum: Sum,
 }
 
 impl SummaryBuilder {
@@ -44,7 +56,7 @@ impl SummaryBuilder {
                 to: plan.to,
                 ..InvocationSummary::default()
             },
-            totals: Tally::default(),
+            totals: Sum::default(),
             runtimes: BTreeMap::new(),
             series: BTreeMap::new(),
             calls: HashMap::new(),
@@ -54,23 +66,27 @@ impl SummaryBuilder {
 
     /// Adds the figures of one bucket.
     pub fn add(&mut self, rollup: Rollup) {
-        if rollup.key.function == self.function {
-            let tally = &rollup.tally;
-            self.totals.merge(tally);
-            let runtime = rollup.key.runtime.clone();
-            self.runtimes.entry(runtime).or_default().merge(tally);
+        let (key, tally) = (rollup.key, rollup.tally);
+        if key.function == self.function {
+            self.totals.add(&tally);
             if self.is_series {
-                let point = self.series.entry(rollup.key.start_us).or_default();
-                point.merge(tally);
+                self.series.entry(key.start_us).or_default().add(&tally);
             }
+            self.runtimes.entry(key.runtime).or_default().add(&tally);
         }
-        if let Some(id) = rollup.key.function
+        if let Some(id) = key.function
             && self.functions_max > 0
         {
-            self.functions
-                .entry(id)
-                .and_modify(|sum| sum.merge(&rollup))
-                .or_insert(rollup);
+            let latest = (rollup.latest_us, rollup.latest_id);
+            let own = self.functions.entry(id).or_insert_with(|| OfFunction {
+                name: rollup.name.clone(),
+                latest,
+                sum: Sum::default(),
+            });
+            own.sum.add(&tally);
+            if latest > own.latest {
+                (own.latest, own.name) = (latest, rollup.name);
+            }
         }
     }
 
@@ -96,28 +112,26 @@ impl SummaryBuilder {
         let mut summary = self.summary;
         summary.totals = self.totals.summary();
         let runtimes = self.runtimes.into_iter();
-        summary.runtimes = runtimes
-            .map(|(name, tally)| (name, tally.summary()))
-            .collect();
-        let functions = self.functions.into_iter();
+        summary.runtimes = runtimes.map(|(name, sum)| (name, sum.summary())).collect();
+        // Most of those that are there are often not wanted, and percentiles take their time.
+        let mut functions: Vec<_> = self.functions.into_iter().collect();
+        functions.sort_by_key(|(id, own)| (Reverse(own.sum.calls()), *id));
+        functions.truncate(self.functions_max);
         summary.functions = functions
-            .map(|(function_id, sum)| FunctionSummary {
+            .into_iter()
+            .map(|(function_id, own)| FunctionSummary {
                 function_id,
-                name: sum.name,
-                summary: sum.tally.summary(),
+                name: own.name,
+                summary: own.sum.summary(),
             })
             .collect();
-        summary
-            .functions
-            .sort_by_key(|f| (Reverse(f.summary.calls), f.function_id));
-        summary.functions.truncate(self.functions_max);
         summary.series = self
             .series
             .into_iter()
-            .filter_map(|(start_us, tally)| {
+            .filter_map(|(start_us, sum)| {
                 Some(SummaryPoint {
                     start: Timestamp::from_microsecond(start_us).ok()?,
-                    summary: tally.summary(),
+                    summary: sum.summary(),
                 })
             })
             .collect();

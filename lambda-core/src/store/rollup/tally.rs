@@ -69,6 +69,12 @@ impl Tally {
 
     /// Counts in what `other` has counted.
     pub fn merge(&mut self, other: &Self) {
+        self.merge_counts(other);
+        self.durations.merge(&other.durations);
+    }
+
+    /// The same, but for the histogram.
+    pub(super) fn merge_counts(&mut self, other: &Self) {
         for (own, others) in [
             (&mut self.success, other.success),
             (&mut self.function_error, other.function_error),
@@ -88,7 +94,6 @@ impl Tally {
         self.run_us += other.run_us;
         self.total_us += other.total_us;
         self.max_memory_mib = self.max_memory_mib.max(other.max_memory_mib);
-        self.durations.merge(&other.durations);
     }
 
     /// All invocations.
@@ -113,14 +118,18 @@ impl Tally {
 
     /// The figures for readers.
     #[must_use]
-    #[allow(clippy::cast_precision_loss)] // See the type.
     pub fn summary(&self) -> Summary {
+        self.summary_with(|percent| self.durations.percentile_us(percent))
+    }
+
+    #[allow(clippy::cast_precision_loss)] // See the type.
+    pub(super) fn summary_with(&self, percentile_us: impl Fn(u8) -> u64) -> Summary {
         let calls = self.calls();
         let mean_ms = |sum_us: f64| match calls {
             0 => 0.0,
             calls => sum_us / calls as f64 / 1_000.0,
         };
-        let percentile_ms = |percent| self.durations.percentile_us(percent) as f64 / 1_000.0;
+        let percentile_ms = |percent| percentile_us(percent) as f64 / 1_000.0;
         Summary {
             calls,
             errors: self.errors(),

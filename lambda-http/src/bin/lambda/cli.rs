@@ -174,6 +174,10 @@ pub(crate) struct DeployArgs {
     /// none, or a network out of the server's list
     #[arg(long)]
     pub(crate) network: Option<String>,
+
+    /// Run each invocation of a handler in a process of its own
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) fresh_process: Option<bool>,
 }
 
 #[derive(Args)]

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lambda_core::model::Retention;
-use lambda_core::pool::PoolOptions;
+use lambda_core::model::{FunctionConfig, Language, Retention, RuntimeName};
+use lambda_core::pool::{PoolOptions, SandboxClass};
 use lambda_core::recorder::JOURNAL_BYTES_MAX_DEFAULT;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
@@ -90,6 +90,7 @@ pub(crate) struct ContainerSection {
     pub(crate) javascript_image: Option<String>,
     pub(crate) allowed_images: BTreeSet<String>,
     pub(crate) allowed_networks: BTreeSet<String>,
+    pub(crate) clear_tmp: bool,
     pub(crate) runc: Option<String>,
     pub(crate) runsc: Option<String>,
 }
@@ -105,6 +106,37 @@ pub(crate) struct PoolSection {
     queue_max: Option<u32>,
     queue_timeout_ms: Option<u64>,
     idle_timeout_ms: Option<u64>,
+    freeze_after_ms: Option<u64>,
+    prewarmed: Option<u32>,
+    prewarmed_classes: Vec<PrewarmedClass>,
+}
+
+/// `[[pool.prewarmed_classes]]`: sandboxes that are kept ready, in use or not.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PrewarmedClass {
+    runtime: RuntimeName,
+    language: Language,
+    image: Option<String>,
+    memory_mib: Option<u32>,
+    cpus: Option<f64>,
+    tmp_mib: Option<u32>,
+    network: Option<String>,
+    count: u32,
+}
+
+impl PrewarmedClass {
+    fn class(&self) -> SandboxClass {
+        let mut config = FunctionConfig::new(self.language);
+        config.image.clone_from(&self.image);
+        config.memory_mib = self.memory_mib.unwrap_or(config.memory_mib);
+        config.cpus = self.cpus.unwrap_or(config.cpus);
+        config.tmp_mib = self.tmp_mib;
+        if let Some(network) = &self.network {
+            config.network.clone_from(network);
+        }
+        SandboxClass::of_config(self.runtime.clone(), &config)
+    }
 }
 
 impl PoolSection {
@@ -124,6 +156,12 @@ impl PoolSection {
         let millis = |value: Option<u64>| value.map(Duration::from_millis);
         set(&mut options.queue_timeout, millis(self.queue_timeout_ms));
         set(&mut options.idle_timeout, millis(self.idle_timeout_ms));
+        if let Some(after_ms) = self.freeze_after_ms {
+            options.freeze_after = (after_ms > 0).then(|| Duration::from_millis(after_ms));
+        }
+        set(&mut options.prewarmed, self.prewarmed);
+        let classes = self.prewarmed_classes.iter();
+        options.prewarmed_classes = classes.map(|class| (class.class(), class.count)).collect();
         options
     }
 }
@@ -303,7 +341,7 @@ mod tests {
             .lines()
             .map(|line| {
                 line.strip_prefix("# ")
-                    .filter(|rest| rest.contains(" = "))
+                    .filter(|rest| rest.contains(" = ") || rest.starts_with("[["))
                     .unwrap_or(line)
             })
             .fold(String::new(), |text, line| text + line + "\n");
@@ -320,12 +358,18 @@ mod tests {
         assert_eq!(file.records.retention(), Retention::default());
         assert_eq!(file.records.journal_bytes_max(), JOURNAL_BYTES_MAX_DEFAULT);
         assert!(file.records.recording());
+        assert_eq!(pool.freeze_after, default.freeze_after);
+        assert_eq!(pool.prewarmed, default.prewarmed);
+        let (class, count) = &pool.prewarmed_classes[0];
+        let python = SandboxClass::new(RuntimeName::docker(), Language::Python);
+        assert_eq!((class, *count), (&python, 2));
         let containers = lambda_core::runtime::ContainerOptions::new("/x");
         assert_eq!(file.containers.python_image, Some(containers.python_image));
         assert_eq!(
             file.containers.javascript_image,
             Some(containers.javascript_image)
         );
+        assert_eq!(file.containers.clear_tmp, containers.clear_tmp);
         assert_eq!(file.containers.runc, Some(containers.runc));
         assert_eq!(file.containers.runsc, Some(containers.runsc));
     }

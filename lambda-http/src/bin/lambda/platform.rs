@@ -64,5 +64,6 @@ fn container_options(config: &Config) -> ContainerOptions {
     options
         .allowed_networks
         .clone_from(&section.allowed_networks);
+    options.clear_tmp = section.clear_tmp;
     options
 }

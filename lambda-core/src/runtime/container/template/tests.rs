@@ -39,6 +39,7 @@ fn build(request: &CreateSandbox, image: &str) -> ContainerCreateBody {
         uid: 2_013_265_920,
         run_dir: Path::new("/data/run/x"),
         bootstrap: Path::new("/data/bootstrap/y"),
+        clears_tmp: false,
     })
 }
 

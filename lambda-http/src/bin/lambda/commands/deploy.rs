@@ -106,6 +106,7 @@ fn fields(args: &DeployArgs) -> Result<Map<String, Value>> {
     set("concurrency", args.concurrency.map(Value::from));
     set("image", args.image.clone().map(Value::from));
     set("network", args.network.clone().map(Value::from));
+    set("fresh_process", args.fresh_process.map(Value::from));
     if !args.env.is_empty() {
         let mut env = Map::new();
         for pair in &args.env {

@@ -8,14 +8,14 @@
 use lambda_core::model::{FunctionId, Namespace, RequestId};
 use lambda_core::store::rollup::{Histogram, Rollup, RollupKey, Tally};
 
-use crate::row::{all_functions, decode_error};
+use super::value::{all_functions, decode_error};
 
 /// The first byte of each: a later encoding has another.
 const ENCODING: u8 = 1;
 
 /// The bytes of a bucket's figures: a version, their length, then its key but for the namespace,
 /// then the rest.
-pub(super) fn encode(rollup: &Rollup) -> Vec<u8> {
+pub(crate) fn encode(rollup: &Rollup) -> Vec<u8> {
     let (key, tally) = (&rollup.key, &rollup.tally);
     let mut body = Vec::with_capacity(192);
     let function = key.function.map_or(all_functions(), |id| *id.as_bytes());
@@ -70,7 +70,7 @@ fn counts(tally: &Tally) -> [u64; 9] {
 ///
 /// # Errors
 /// For any other bytes, once.
-pub(super) fn decode_all<'a>(
+pub(crate) fn decode_all<'a>(
     namespace: &'a Namespace,
     bytes: &'a [u8],
 ) -> impl Iterator<Item = sqlx::Result<Rollup>> + 'a {
@@ -173,7 +173,13 @@ fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     std::str::from_utf8(take(rest, length)?).ok()
 }
 
+#[inline]
 fn take_number(rest: &mut &[u8]) -> Option<u64> {
+    // Nearly all of them.
+    if let Some((byte @ ..0x80, behind)) = rest.split_first() {
+        *rest = behind;
+        return Some(u64::from(*byte));
+    }
     let mut number = 0_u64;
     for shift in (0..64).step_by(7) {
         let byte = take(rest, 1)?[0];

@@ -1,0 +1,1 @@
+../../../images/javascript/fresh_child.js

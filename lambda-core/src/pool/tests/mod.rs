@@ -1,0 +1,8 @@
+//! The pool's state under a virtual clock.
+
+// Clippy knows tests by their attribute; helpers have none.
+#![allow(clippy::unwrap_used)]
+
+mod properties;
+mod rules;
+mod world;
