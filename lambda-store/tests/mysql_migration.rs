@@ -5,9 +5,11 @@ mod common;
 
 use std::process::{Command, Stdio};
 
+use common::append;
 use common::mysql::{Database, Server};
-use lambda_store::model::{FunctionName, Namespace};
-use lambda_store::store::ListFunctions;
+use jiff::{SignedDuration, Timestamp};
+use lambda_store::model::{Bucket, FunctionId, FunctionName, Namespace};
+use lambda_store::store::{ListFunctions, SummarizeInvocations};
 use lambda_store::{ErrorKind, MySqlStore, Store};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
@@ -216,13 +218,17 @@ async fn migrations_that_were_cut_off_are_done_again() {
 
 /// What takes back all migrations but the first `kept`.
 fn back_to(kept: usize) -> String {
-    const TAKE_BACK: [&str; 5] = [
+    const TAKE_BACK: [&str; 6] = [
         "DROP TABLE alias, version_package, package, function_version, `function`, invocation, token;",
         "ALTER TABLE `function` DROP COLUMN revision;",
         "ALTER TABLE package DROP FOREIGN KEY package_upload, DROP KEY package_upload_id, \
          DROP COLUMN upload_id; DROP TABLE upload_chunk, package_upload;",
         "DROP TABLE invocation_output;",
         "DROP TABLE rollup;",
+        concat!(
+            "DROP TABLE rollup, rollup_backfill; ",
+            include_str!("../migrations/mysql/0005_rollups.sql")
+        ),
     ];
     let take_back: Vec<_> = TAKE_BACK[kept..].iter().rev().copied().collect();
     format!(
@@ -249,6 +255,67 @@ async fn a_migration_that_was_cut_off_keeps_what_was_there() {
         let all = ListFunctions::first(Namespace::default(), 10);
         let listed = store.function_list(all).await.unwrap();
         assert_eq!(listed.items, [function]);
+        store.close().await;
+    }
+}
+
+/// As many as the figures are made of in several steps.
+const RECORDS: u32 = 25_000;
+
+/// Figures of a version before are of another form, or there are none.
+#[tokio::test]
+async fn figures_are_made_anew_from_the_records() {
+    for server in Server::all() {
+        let database = server.database();
+        let store = open(&database).await;
+        let functions = [FunctionId::new(), FunctionId::new()];
+        let start = Timestamp::from_second(1_750_000_000).unwrap();
+        let records: Vec<_> = (0..RECORDS)
+            .map(|n| {
+                let mut record = common::record(functions[(n % 2) as usize]);
+                record.started_at = start + SignedDuration::from_secs(10 * i64::from(n));
+                record.total_us = u64::from(n);
+                record
+            })
+            .collect();
+        for batch in records.chunks(5_000) {
+            append(&store, batch).await.unwrap();
+        }
+        let mut request = SummarizeInvocations::all(Namespace::default());
+        request.bucket = Some(Bucket::Hour);
+        let expected = store.invocation_summary(request.clone()).await.unwrap();
+        assert_eq!(expected.totals.calls, u64::from(RECORDS));
+        store.close().await;
+
+        change(&database, back_to(4)).await;
+        let store = open(&database).await;
+        let found = store.invocation_summary(request.clone()).await.unwrap();
+        assert_eq!(found, expected);
+        store.close().await;
+
+        // Cut off after the first step: the next start goes on behind it.
+        change(&database, back_to(5)).await;
+        let store = open(&database).await;
+        store.close().await;
+        let mut connection = database.foreign().await;
+        let first = records
+            .iter()
+            .map(|record| record.request_id)
+            .min()
+            .unwrap();
+        sqlx::query("DELETE FROM rollup")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        sqlx::query("INSERT INTO rollup_backfill VALUES (?)")
+            .bind(&first.as_bytes()[..])
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        let store = open(&database).await;
+        let found = store.invocation_summary(request).await.unwrap();
+        assert_eq!(found.totals.calls, u64::from(RECORDS) - 1);
         store.close().await;
     }
 }

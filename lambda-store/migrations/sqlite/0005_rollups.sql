@@ -19,10 +19,6 @@ CREATE TABLE rollup (
 
 CREATE INDEX rollup_of_function ON rollup (namespace, function_id, bucket_s, start_us);
 
--- Which functions may have the most calls in a range of time.
-CREATE INDEX rollup_of_day ON rollup (namespace, start_us, function_id, runtime, calls)
-    WHERE bucket_s = 86400;
-
 -- How far the figures of the records that are older than this table have been made: the id of
 -- the last one. No row: they are all made.
 CREATE TABLE rollup_backfill (

@@ -12,6 +12,7 @@ use lambda_core::{Error, ErrorKind, Result};
 use sqlx::MySqlConnection;
 use sqlx::migrate::{MigrateError, Migrator};
 
+use super::backfill;
 use super::connect::OPERATION;
 use super::error::Failure;
 use super::session::{bounded, bounded_by};
@@ -29,7 +30,8 @@ const MIGRATION_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// How long to wait for another process that migrates, in seconds. Mostly it has nothing to do.
 const TURN_TIMEOUT_S: u32 = 60;
 
-/// Applies the migrations that are missing. Nothing is written where none is.
+/// Applies the migrations that are missing, and makes the figures that are. Nothing is written
+/// where none is.
 ///
 /// # Errors
 /// `InvalidParameter` where the database is not one of this program's, or of a newer version of
@@ -37,7 +39,12 @@ const TURN_TIMEOUT_S: u32 = 60;
 pub(super) async fn run(connection: &mut MySqlConnection) -> Result<()> {
     let migrating = async {
         lock(connection).await?;
-        let outcome = bring_up_to_date(connection).await;
+        let outcome = match bring_up_to_date(connection).await {
+            Ok(()) => backfill::run(connection)
+                .await
+                .map_err(|failure| failure.into_error(OPERATION)),
+            Err(error) => Err(error),
+        };
         unlock(connection).await;
         outcome
     };

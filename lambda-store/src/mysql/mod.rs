@@ -6,6 +6,7 @@
 
 mod alias;
 mod append;
+mod backfill;
 mod check;
 mod connect;
 mod error;

@@ -1,0 +1,59 @@
+//! Figures of records that are older than the table of figures.
+
+use lambda_core::store::AppendInvocations;
+use lambda_core::store::rollup::Rollup;
+use sqlx::{Connection as _, MySqlConnection};
+
+use super::error::Attempt;
+use super::rollup;
+use super::session::bounded;
+use crate::row::InvocationRow;
+
+/// Records at a time: what is done is committed, whatever stops the next.
+const AT_ONCE: i64 = 10_000;
+
+/// Makes the figures that are missing. The caller keeps everybody else from opening the database,
+/// so that nobody adds records or figures meanwhile.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn run(connection: &mut MySqlConnection) -> Attempt<()> {
+    while step(connection).await? {}
+    Ok(())
+}
+
+/// Returns whether there may be more to do.
+async fn step(connection: &mut MySqlConnection) -> Attempt<bool> {
+    let after = sqlx::query_scalar("SELECT after_id FROM rollup_backfill");
+    let after: Option<Vec<u8>> = bounded(after.fetch_optional(&mut *connection)).await?;
+    let Some(after) = after else {
+        return Ok(false);
+    };
+    let mut transaction = connection.begin().await?;
+    let rows =
+        sqlx::query_as("SELECT * FROM invocation WHERE request_id > ? ORDER BY request_id LIMIT ?")
+            .bind(after)
+            .bind(AT_ONCE)
+            .fetch_all(&mut *transaction);
+    let rows: Vec<InvocationRow> = bounded(rows).await?;
+    let records = rows
+        .into_iter()
+        .map(InvocationRow::record)
+        .collect::<sqlx::Result<Vec<_>>>()?;
+    match records.last() {
+        Some(last) => {
+            let all_figures = AppendInvocations::new(Vec::new());
+            rollup::merge(&mut transaction, Rollup::of(&records, &all_figures)).await?;
+            let done = sqlx::query("UPDATE rollup_backfill SET after_id = ?")
+                .bind(&last.request_id.as_bytes()[..])
+                .execute(&mut *transaction);
+            bounded(done).await?;
+        }
+        None => {
+            let done = sqlx::query("DELETE FROM rollup_backfill").execute(&mut *transaction);
+            bounded(done).await?;
+        }
+    }
+    transaction.commit().await?;
+    Ok(true)
+}
