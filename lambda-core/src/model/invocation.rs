@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{FunctionId, FunctionName, Namespace, RequestId, RuntimeName};
-use super::limits::OUTPUT_KEPT_BYTES_MAX;
+use super::limits::{ERROR_TYPE_KEPT_BYTES_MAX, OUTPUT_KEPT_BYTES_MAX};
 
 macro_rules! word_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
@@ -225,7 +225,8 @@ pub struct InvocationRecord {
     pub start: StartKind,
     /// How it ended.
     pub status: Status,
-    /// Unless it succeeded: the error's type.
+    /// Unless it succeeded: the error's type, of which [`new`](Self::new) keeps the first
+    /// [`ERROR_TYPE_KEPT_BYTES_MAX`] bytes.
     pub error_type: Option<String>,
     /// When the request arrived, to the microsecond.
     pub started_at: Timestamp,
@@ -276,6 +277,9 @@ impl InvocationRecord {
     /// The record of `outcome`, which belongs to a request that arrived at `started_at`.
     #[must_use]
     pub fn new(namespace: Namespace, started_at: Timestamp, outcome: &Outcome) -> Self {
+        let type_of = |error: &FunctionError| {
+            start_of(&error.error_type, ERROR_TYPE_KEPT_BYTES_MAX).to_owned()
+        };
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         Self {
             request_id: outcome.request_id,
@@ -286,7 +290,7 @@ impl InvocationRecord {
             runtime: outcome.runtime.clone(),
             start: outcome.start,
             status: outcome.status,
-            error_type: outcome.error.as_ref().map(|error| error.error_type.clone()),
+            error_type: outcome.error.as_ref().map(type_of),
             started_at,
             queue_us: micros(outcome.timings.queue),
             boot_us: micros(outcome.timings.boot),
@@ -323,7 +327,8 @@ impl InvocationOutput {
         Self {
             stdout: end_of(stdout.into()),
             stderr: end_of(stderr.into()),
-            error_message: error_message.map(|message| start_of(message).to_owned()),
+            error_message: error_message
+                .map(|message| start_of(message, OUTPUT_KEPT_BYTES_MAX).to_owned()),
         }
     }
 
@@ -340,8 +345,8 @@ fn end_of(mut text: String) -> String {
     text
 }
 
-fn start_of(text: &str) -> &str {
-    &text[..text.floor_char_boundary(OUTPUT_KEPT_BYTES_MAX)]
+fn start_of(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 /// A record, with what is kept beside it.
@@ -378,5 +383,29 @@ mod tests {
         assert_eq!(output.stderr, "short");
         assert!(output.error_message.unwrap().starts_with("xü"));
         assert!(InvocationOutput::new("", "", None).is_empty());
+    }
+
+    #[test]
+    fn a_record_keeps_the_beginning_of_an_error_type() {
+        let outcome = Outcome {
+            request_id: RequestId::new(),
+            function_id: FunctionId::new(),
+            function_name: FunctionName::new("f").unwrap(),
+            version: 1,
+            status: Status::FunctionError,
+            output: None,
+            stdout: LogText::default(),
+            stderr: LogText::default(),
+            exit_code: None,
+            error: Some(FunctionError::new("ü".repeat(1_000_000), "")),
+            start: StartKind::Warm,
+            runtime: RuntimeName::docker(),
+            termination: None,
+            timings: Timings::default(),
+            max_memory_mib: None,
+        };
+        let record = InvocationRecord::new(Namespace::default(), Timestamp::now(), &outcome);
+        let kept = "ü".repeat(ERROR_TYPE_KEPT_BYTES_MAX / 2);
+        assert_eq!(record.error_type, Some(kept));
     }
 }

@@ -62,6 +62,10 @@ pub const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 /// log tail: 4 KB).
 pub const OUTPUT_KEPT_BYTES_MAX: usize = 4 * 1024;
 
+/// What a record keeps of an error's type, in bytes: the names of exceptions are short, and a page
+/// of records holds a thousand of them.
+pub const ERROR_TYPE_KEPT_BYTES_MAX: usize = 256;
+
 /// Most args of a script function, and their size in bytes all together.
 pub const ARGS_MAX: usize = 1_024;
 /// Size of all args together, in bytes. The kernel's limit for one arg is 128 KiB.

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
-use super::server::{Server, containers, runtimes};
+use super::server::{Server, containers, missing, runtimes};
 
 const HELLO_PY: &str = include_str!("../../../examples/functions/hello.py");
 const HELLO_JS: &str = include_str!("../../../examples/functions/hello.js");
@@ -16,7 +18,41 @@ async fn the_original_log_holds() {
     if runtimes.is_empty() {
         return;
     }
-    let server = Server::start("").await;
+    the_log_holds(Server::start("").await, &runtimes).await;
+}
+
+#[tokio::test]
+async fn it_holds_with_the_records_in_a_database_server() {
+    let runtimes = runtimes();
+    if runtimes.is_empty() {
+        return;
+    }
+    for (name, variable) in [
+        ("mariadb", "LAMBDA_TEST_MARIADB_URL"),
+        ("mysql", "LAMBDA_TEST_MYSQL_URL"),
+    ] {
+        let Ok(base) = std::env::var(variable) else {
+            missing(name);
+            continue;
+        };
+        let database = format!("lambda_log_{}", std::process::id());
+        let url = format!("{base}{database}");
+        the_log_holds(Server::start_with(&["--store", &url]).await, &runtimes).await;
+        let options: MySqlConnectOptions = url.parse().unwrap();
+        let mut connection = options.connect().await.unwrap();
+        let kept: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM invocation")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(kept, 5 * i64::try_from(runtimes.len()).unwrap(), "{name}");
+        sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE {database}")))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+}
+
+async fn the_log_holds(server: Server, runtimes: &[&str]) {
     let mut runs = Vec::new();
     for (name, language, code) in [
         ("hello", "python", HELLO_PY),
@@ -25,7 +61,7 @@ async fn the_original_log_holds() {
         let id = server
             .create(json!({ "name": name, "language": language, "code": code }))
             .await;
-        for runtime in &runtimes {
+        for runtime in runtimes {
             for is_warm in [false, true] {
                 let mut request = json!({ "id": id, "args": ["Alice"] });
                 if *runtime == "gvisor" {
@@ -43,7 +79,7 @@ async fn the_original_log_holds() {
             }
         }
     }
-    for runtime in &runtimes {
+    for runtime in runtimes {
         runs.push(infinite(&server, runtime).await);
     }
     metrics(&server, &runs).await;

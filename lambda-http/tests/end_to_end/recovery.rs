@@ -15,6 +15,7 @@ async fn a_killed_server_loses_no_answer_and_its_sandboxes_are_removed() {
     }
     let data_dir = tempfile::tempdir().unwrap();
     let mut answered = BTreeSet::new();
+    let mut killed = BTreeSet::<String>::new();
     for round in 0..3 {
         let server = Server::start_in(data_dir.path()).await;
         let name = format!("greet-{round}");
@@ -32,24 +33,19 @@ async fn a_killed_server_loses_no_answer_and_its_sandboxes_are_removed() {
                 answered.insert(outcome["request_id"].as_str().unwrap().to_owned());
             }
         }
-        assert_eq!(
-            containers(data_dir.path()).len(),
-            runtimes.len(),
-            "only this server's"
-        );
+        let own = BTreeSet::from_iter(containers(data_dir.path()));
+        assert!(own.is_disjoint(&killed), "only this server's: {own:?}");
         server.kill();
-        assert_eq!(
-            containers(data_dir.path()).len(),
-            runtimes.len(),
-            "nobody removes them"
-        );
+        // And perhaps one that Docker was making just then.
+        killed = BTreeSet::from_iter(containers(data_dir.path()));
+        assert!(killed.len() >= runtimes.len(), "nobody removes them");
     }
 
     let server = Server::start_in(data_dir.path()).await;
-    let left = containers(data_dir.path());
+    let own = BTreeSet::from_iter(containers(data_dir.path()));
     assert!(
-        left.is_empty(),
-        "the next start removes what the killed one left: {left:?}"
+        own.is_disjoint(&killed),
+        "the next start removes what the killed one left: {own:?}"
     );
     let (_, functions) = server.call("GET", "/functions", None, None).await;
     assert_eq!(functions.as_array().unwrap().len(), 3);

@@ -71,8 +71,20 @@ impl Server {
         server
     }
 
+    /// A server on a data directory of its own, with further arguments.
+    pub(crate) async fn start_with(args: &[&str]) -> Self {
+        let data_dir = tempfile::tempdir().unwrap();
+        let mut server = Self::launch(data_dir.path(), args).await;
+        server._owned = Some(data_dir);
+        server
+    }
+
     /// A server on a data directory that may have been used before.
     pub(crate) async fn start_in(data_dir: &Path) -> Self {
+        Self::launch(data_dir, &[]).await
+    }
+
+    async fn launch(data_dir: &Path, args: &[&str]) -> Self {
         // Free at this moment; the server says so if somebody else takes it first.
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
@@ -86,6 +98,7 @@ impl Server {
                 "--data-dir",
             ])
             .arg(data_dir)
+            .args(args)
             .env_remove("LAMBDA_METRICS_TOKEN")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
