@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::code::Code;
 use super::run::Run;
+use super::warmth::{self, Turns};
 use super::{ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
@@ -34,15 +35,16 @@ const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct LocalExecutor(Arc<Shared>);
 
 #[derive(Debug)]
-struct Shared {
-    owner: OwnerId,
+pub(super) struct Shared {
+    pub(super) owner: OwnerId,
     functions: FunctionCache,
-    code: Code,
-    runtimes: HashMap<RuntimeName, Arc<dyn Runtime>>,
-    pool: Pool,
+    pub(super) code: Code,
+    pub(super) runtimes: HashMap<RuntimeName, Arc<dyn Runtime>>,
+    pub(super) pool: Pool,
     recorder: Recorder,
-    tasks: TaskTracker,
-    closing: CancellationToken,
+    pub(super) tasks: TaskTracker,
+    pub(super) turns: Turns,
+    pub(super) closing: CancellationToken,
     kill: CancellationToken,
 }
 
@@ -108,6 +110,7 @@ impl LocalExecutor {
             runtimes,
             recorder: parts.recorder,
             tasks: TaskTracker::new(),
+            turns: Turns::default(),
             closing: CancellationToken::new(),
             kill: CancellationToken::new(),
         }))
@@ -162,9 +165,20 @@ impl Executor for LocalExecutor {
             FunctionChange::Current(version) => {
                 self.0.pool.function_changed(function, Some(version));
             }
-            FunctionChange::Deleted => self.0.pool.function_changed(function, None),
+            FunctionChange::Deleted => {
+                self.0.turns.forget(function);
+                self.0.pool.function_changed(function, None);
+            }
             FunctionChange::Alias => {}
         }
+    }
+
+    fn keep_warm(&self, function: &Function) {
+        warmth::keep_warm(&self.0, function);
+    }
+
+    fn kept_warm(&self) -> Option<Vec<FunctionId>> {
+        Some(self.0.pool.provisioned())
     }
 
     fn check(&self) -> Vec<Finding> {

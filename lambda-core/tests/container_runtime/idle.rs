@@ -6,7 +6,7 @@ use lambda_core::model::{Language, Termination};
 use lambda_core::runtime::SandboxReply;
 
 use crate::for_each_runtime;
-use crate::support::{Bench, JAVASCRIPT, PYTHON, handler, stdout};
+use crate::support::{Bench, JAVASCRIPT, PYTHON, handler, stderr, stdout};
 
 /// Loads with one child, leaves two more behind at each call, one of them in a session and under
 /// a parent of its own, and returns how many there were when it began.
@@ -57,7 +57,60 @@ exports.handler = async () => {
     ),
 ];
 
+/// Makes a pool of processes in its first call and keeps it.
+const LAZY_POOL: &str = "
+from concurrent.futures import ProcessPoolExecutor
+pool = None
+def handler(event, context):
+    global pool
+    pool = pool or ProcessPoolExecutor(1)
+    return pool.submit(abs, -7).result()
+";
+
 for_each_runtime! {
+    async fn a_pool_made_in_a_call_is_killed_which_is_said_unless_processes_are_kept(bench: &Bench) {
+        let mut config = handler(PYTHON);
+        let running = bench.start(&config, LAZY_POOL).await;
+        assert_eq!(running.call("{}").await, "7");
+        let (reply, output) = running.invoke("{}").await;
+        let SandboxReply::Failed(error) = reply else { panic!("{reply:?}") };
+        assert_eq!(error.error_type, "BrokenProcessPool");
+        let said = stderr(&output);
+        assert!(said.contains("were killed") && said.contains("keep_processes"), "{said}");
+        running.destroy().await;
+
+        config.keep_processes = true;
+        let running = bench.start(&config, LAZY_POOL).await;
+        for _ in 0..3 {
+            let (reply, output) = running.invoke("{}").await;
+            assert_eq!(reply, SandboxReply::Response("7".into()));
+            assert_eq!(stderr(&output), "");
+        }
+        running.destroy().await;
+    }
+
+    async fn javascript_may_keep_its_processes_too(bench: &Bench) {
+        let (_, code) = LEAVES_CHILDREN[1];
+        let mut config = handler(JAVASCRIPT);
+        for keeps in [false, true] {
+            config.keep_processes = keeps;
+            let running = bench.start(&config, code).await;
+            let mut said = String::new();
+            for earlier in 0..3 {
+                let (reply, output) = running.invoke("{}").await;
+                let SandboxReply::Response(count) = &reply else { panic!("{reply:?}") };
+                let count: usize = std::str::from_utf8(count).unwrap().parse().unwrap();
+                // The other child of a call may not be `sleep` yet.
+                let least = if keeps { 1 + earlier } else { 1 };
+                let most = if keeps { 1 + 2 * earlier } else { 1 };
+                assert!((least..=most).contains(&count), "{count} after {earlier} calls");
+                said += &stderr(&output);
+            }
+            assert_eq!(said.matches("were killed").count(), usize::from(!keeps), "{said}");
+            running.destroy().await;
+        }
+    }
+
     async fn what_a_call_leaves_running_is_gone_and_what_the_module_started_is_not(bench: &Bench) {
         for (language, code) in LEAVES_CHILDREN {
             let running = bench.start(&handler(language), code).await;
