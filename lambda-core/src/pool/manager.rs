@@ -497,8 +497,8 @@ impl Pool {
         self.0.handle.spawn(async move {
             let _turn = member.frost.lock().await;
             // It may have been taken since; who took it thaws it after this, or has done so.
-            if pool.0.lock().state.is_frozen(slot) {
-                member.sandbox.freeze().await;
+            if pool.0.lock().state.is_frozen(slot) && !member.sandbox.freeze().await {
+                pool.0.lock().state.freeze_failed(slot);
             }
         });
     }

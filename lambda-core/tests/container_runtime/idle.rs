@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use lambda_core::model::{Language, Termination};
-use lambda_core::runtime::SandboxReply;
+use lambda_core::runtime::{ContainerOptions, SandboxReply};
 
 use crate::for_each_runtime;
-use crate::support::{Bench, JAVASCRIPT, PYTHON, handler, stderr, stdout};
+use crate::support::{Bench, JAVASCRIPT, PYTHON, Running, docker, handler, stderr, stdout};
 
 /// Loads with one child, leaves two more behind at each call, one of them in a session and under
 /// a parent of its own, and returns how many there were when it began.
@@ -202,6 +202,60 @@ exports.handler = async () => { console.log('here'); return ++calls; };
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         running.destroy().await;
     }
+}
+
+/// Whether Docker says that it has paused it.
+async fn is_paused(running: &Running) -> bool {
+    let name = format!("lambda-{}", running.sandbox.id());
+    docker(&["inspect", "--format", "{{.State.Paused}}", &name]).await == ["true"]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_cgroups_may_not_be_written_to_docker_pauses_and_unpauses() {
+    let without = |options: &mut ContainerOptions| options.cgroup_freezer = false;
+    let Some(bench) = Bench::open_with("docker", without).await else {
+        return;
+    };
+    let code = "def handler(event, context):\n    return 1\n";
+    let running = bench.start(&handler(PYTHON), code).await;
+    for _ in 0..3 {
+        assert!(running.sandbox.freeze().await);
+        assert!(is_paused(&running).await && running.sandbox.is_alive());
+        assert!(running.sandbox.thaw().await);
+        assert!(running.sandbox.thaw().await, "thawing twice is harmless");
+        assert!(!is_paused(&running).await);
+        assert_eq!(running.call("{}").await, "1");
+    }
+    // Paused: by us, by somebody else, and in the hands of a dead owner.
+    assert!(running.sandbox.freeze().await);
+    running.destroy().await;
+    let running = bench.start(&handler(PYTHON), code).await;
+    docker(&["pause", &format!("lambda-{}", running.sandbox.id())]).await;
+    running.sandbox.destroy().await;
+    running.sandbox.removed().await;
+    let running = bench.start(&handler(PYTHON), code).await;
+    assert!(running.sandbox.freeze().await);
+    assert_eq!(bench.runtime.remove_owned(bench.owner).await.unwrap(), 1);
+    running.destroy().await;
+    bench.expect_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_cgroups_may_not_be_written_to_gvisor_is_not_frozen() {
+    let without = |options: &mut ContainerOptions| options.cgroup_freezer = false;
+    let Some(bench) = Bench::open_with("gvisor", without).await else {
+        return;
+    };
+    let code = "def handler(event, context):\n    return 1\n";
+    let running = bench.start(&handler(PYTHON), code).await;
+    assert!(
+        !running.sandbox.freeze().await,
+        "Docker's pause does not stop it"
+    );
+    assert!(!is_paused(&running).await);
+    assert_eq!(running.call("{}").await, "1");
+    running.destroy().await;
+    bench.expect_clean().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

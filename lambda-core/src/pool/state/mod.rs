@@ -506,6 +506,11 @@ impl PoolState {
             .is_some_and(|entry| entry.is_frozen)
     }
 
+    /// A sandbox that was to be frozen could not be. It is not tried again.
+    pub fn freeze_failed(&mut self, slot: Slot) {
+        self.sandboxes.stays_thawed(slot);
+    }
+
     /// Sandboxes without work, with code or without.
     #[must_use]
     pub fn idle_sandboxes(&self) -> Vec<Slot> {

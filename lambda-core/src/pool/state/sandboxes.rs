@@ -29,6 +29,8 @@ pub(super) struct Entry {
     /// The eviction policy's, while it idles.
     pub(super) priority: f64,
     pub(super) is_frozen: bool,
+    /// The back end has refused to freeze it.
+    pub(super) is_unfreezable: bool,
     /// It has served: so its code is loaded.
     pub(super) has_code: bool,
     /// Its version is not the current one any more: it is not kept.
@@ -149,6 +151,7 @@ impl Sandboxes {
             stage: Stage::Creating { since: now },
             priority: 0.0,
             is_frozen: false,
+            is_unfreezable: false,
             has_code: false,
             is_stale: false,
             meter: Meter::default(),
@@ -285,6 +288,16 @@ impl Sandboxes {
             && !std::mem::replace(&mut entry.is_frozen, true)
         {
             self.sums.frozen += 1;
+        }
+    }
+
+    /// One that was to be frozen is not, and will not be.
+    pub(super) fn stays_thawed(&mut self, slot: Slot) {
+        if let Some(entry) = self.entries.get_mut(&slot) {
+            entry.is_unfreezable = true;
+            if std::mem::take(&mut entry.is_frozen) {
+                self.sums.frozen -= 1;
+            }
         }
     }
 

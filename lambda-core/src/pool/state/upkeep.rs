@@ -148,7 +148,9 @@ impl PoolState {
             .iter()
             .filter(|(_, entry)| match entry.stage {
                 Stage::Idle { since } => {
-                    !entry.is_frozen && now.saturating_duration_since(since) >= after
+                    !entry.is_frozen
+                        && !entry.is_unfreezable
+                        && now.saturating_duration_since(since) >= after
                 }
                 _ => false,
             })

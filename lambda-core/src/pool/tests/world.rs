@@ -39,6 +39,7 @@ pub(super) enum Event {
     Discard { which: usize },
     Removed { which: usize },
     Died { which: usize },
+    FreezeFailed { which: usize },
     FunctionChanged { key: usize },
     Provision { key: usize, min_warm: u32 },
     Loaded { which: usize },
@@ -63,6 +64,7 @@ pub(super) struct World {
     provisions: BTreeMap<FunctionId, (PoolKey, u32)>,
     removing: BTreeSet<Slot>,
     frozen: BTreeSet<Slot>,
+    unfreezable: BTreeSet<Slot>,
     class: BTreeMap<Slot, Arc<SandboxClass>>,
     /// Which function version a sandbox ever served or is to serve.
     owner: BTreeMap<Slot, PoolKey>,
@@ -110,6 +112,7 @@ impl World {
             provisions: BTreeMap::new(),
             removing: BTreeSet::new(),
             frozen: BTreeSet::new(),
+            unfreezable: BTreeSet::new(),
             class: BTreeMap::new(),
             owner: BTreeMap::new(),
             served: BTreeSet::new(),
@@ -174,6 +177,14 @@ impl World {
                 Some(slot) => self.state.died(slot),
                 None => Vec::new(),
             },
+            Event::FreezeFailed { which } => {
+                if let Some(slot) = pick(self.frozen.iter(), which) {
+                    self.frozen.remove(&slot);
+                    self.unfreezable.insert(slot);
+                    self.state.freeze_failed(slot);
+                }
+                Vec::new()
+            }
             Event::FunctionChanged { key } => {
                 let function = self.keys[key].0.function;
                 if self
@@ -362,6 +373,7 @@ impl World {
                     assert!(!self.loading.contains_key(&slot), "only what idles");
                     assert!(!self.busy.contains_key(&slot), "only what idles");
                     assert!(!self.removing.contains(&slot), "only what lives");
+                    assert!(!self.unfreezable.contains(&slot), "not tried again");
                     assert!(self.frozen.insert(slot), "frozen once");
                 }
                 Action::Refuse { waiter, reason } => {
