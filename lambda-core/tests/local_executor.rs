@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lambda_core::conformance::cases::FakeSources;
 use lambda_core::conformance::executor::{ExecutorHarness, run};
-use lambda_core::model::{Retention, RuntimeName, StartKind};
+use lambda_core::model::{FunctionPatch, Retention, RuntimeName, StartKind};
 use lambda_core::pool::{PoolOptions, PoolStats};
 use lambda_core::recorder::survey;
 use lambda_core::runtime::fake::FakeRuntime;
@@ -188,4 +188,99 @@ async fn an_idle_sandbox_that_died_is_not_used_and_a_spare_that_died_is_replaced
     .await;
     assert!(runtime.created() > created + 1, "both were replaced");
     platform.close().await;
+}
+
+/// Waits until each function that is kept warm has what it should.
+async fn warmed(platform: &Platform, versions: &[(u32, u32)]) {
+    settled(platform, |stats| {
+        let warm = stats.provisioned.iter();
+        let mut warm: Vec<_> = warm.map(|own| (own.key.version, own.warm)).collect();
+        warm.sort_unstable();
+        warm == versions && stats.removing == 0 && stats.creating == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_kept_warm_follows_every_change_of_a_function() {
+    let root = tempfile::tempdir().unwrap();
+    let store: Arc<dyn lambda_core::Store> = Arc::new(lambda_core::store::MemoryStore::new());
+    let start = async || {
+        let builder = Platform::builder()
+            .data_dir(root.path())
+            .runtime(Arc::new(fake()));
+        let builder = builder.store(Arc::clone(&store));
+        builder.build().await.expect("a platform")
+    };
+    let platform = start().await;
+    let mut new = NewFunction::python("f", "fake:echo")
+        .unwrap()
+        .handler("case.handler");
+    new.config.min_warm = 2;
+    let function = platform.deploy(new.clone()).await.unwrap();
+    warmed(&platform, &[(1, 2)]).await;
+    let outcome = platform
+        .execute(ExecuteRequest::new(function.id))
+        .await
+        .unwrap();
+    assert_eq!(outcome.start, StartKind::Warm, "the first call ever");
+    assert_eq!(outcome.timings.init, Duration::ZERO);
+
+    platform.deploy(new.clone()).await.unwrap();
+    warmed(&platform, &[(2, 2)]).await;
+    platform
+        .rollback(&function.id.into(), 1, None)
+        .await
+        .unwrap();
+    warmed(&platform, &[(1, 2)]).await;
+    let mut patch = FunctionPatch::default();
+    patch.min_warm = Some(1);
+    platform
+        .function_update(&function.id.into(), patch)
+        .await
+        .unwrap();
+    warmed(&platform, &[(3, 1)]).await;
+
+    // Another process, on the same store.
+    let other = start().await;
+    warmed(&other, &[(3, 1)]).await;
+    platform.function_delete(&function.id.into()).await.unwrap();
+    warmed(&platform, &[]).await;
+    settled(&platform, |stats| stats.idle == 0).await;
+    other.close().await;
+    platform.close().await;
+}
+
+#[tokio::test]
+async fn code_that_does_not_load_is_told_and_not_tried_all_the_time() {
+    let root = tempfile::tempdir().unwrap();
+    let runtime = fake();
+    let platform = platform(root.path(), &runtime).await;
+    let mut new = NewFunction::python("f", "fake:missing-module")
+        .unwrap()
+        .handler("case.handler");
+    new.config.min_warm = 1;
+    let function = platform.deploy(new).await.unwrap();
+    let failures = |stats: &PoolStats| stats.provisioned.first().map_or(0, |own| own.failures);
+    settled(&platform, |stats| failures(stats) >= 2).await;
+    let found = platform.check(false).await;
+    let subject = format!("function {}", function.id);
+    assert!(
+        found.iter().any(|found| found.subject == subject),
+        "{found:?}"
+    );
+    // Another process is told at the next tick.
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        let said = lambda_core::pool::survey(root.path()).unwrap();
+        if said.iter().any(|said| said.subject == subject) {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{said:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(runtime.created() < 12, "{} were created", runtime.created());
+    platform.close().await;
+    let said = lambda_core::pool::survey(root.path()).unwrap();
+    assert!(said.iter().all(|said| said.subject != subject), "{said:?}");
 }

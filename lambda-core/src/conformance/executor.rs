@@ -324,6 +324,22 @@ async fn cancelling(h: ExecutorHarness) {
     invocation.cancel();
     let outcome = invocation.outcome().await.expect("it ran");
     assert_eq!(outcome.status, Status::Cancelled, "{outcome:?}");
+    assert_eq!(outcome.termination, Some(Termination::Confirmed));
+
+    // From elsewhere, while somebody waits for the end.
+    let spin = h.deploy(Language::Python, "spin", true).await;
+    let request = ExecuteRequest::new(spin);
+    let id = request.request_id;
+    let invocation = h.platform.start(request).await.expect("started");
+    let (canceller, mut logs) = (invocation.canceller(), invocation.logs());
+    let outcome = tokio::spawn(invocation.outcome());
+    assert!(logs.next().await.is_some(), "it runs");
+    canceller.cancel();
+    let outcome = outcome.await.expect("no panic").expect("it ran");
+    assert_eq!(outcome.status, Status::Cancelled, "{outcome:?}");
+    assert_eq!(outcome.termination, Some(Termination::Confirmed));
+    let record = find_record(&h.platform, id).await;
+    assert_eq!(record.status, Status::Cancelled);
 
     let sleep = h.deploy(Language::Python, "sleep", true).await;
     let request = ExecuteRequest::new(sleep).event(r#"{"ms": 200}"#);

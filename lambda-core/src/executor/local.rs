@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::code::Code;
 use super::run::Run;
+use super::warmth::{self, Turns};
 use super::{ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
@@ -21,9 +22,9 @@ use crate::model::{
     OwnerId, Payload, RuntimeName,
 };
 use crate::output::LogStream;
-use crate::pool::{FailingRuntime, Pool, PoolOptions, PoolStats};
+use crate::pool::{Pool, PoolOptions, PoolStats};
 use crate::recorder::Recorder;
-use crate::runtime::{Finding, Runtime, Severity};
+use crate::runtime::{Finding, Runtime};
 use crate::store::{FunctionCache, Store};
 
 /// How long removing the last sandboxes may take once all invocations have ended.
@@ -34,15 +35,16 @@ const REMOVAL_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct LocalExecutor(Arc<Shared>);
 
 #[derive(Debug)]
-struct Shared {
-    owner: OwnerId,
+pub(super) struct Shared {
+    pub(super) owner: OwnerId,
     functions: FunctionCache,
-    code: Code,
-    runtimes: HashMap<RuntimeName, Arc<dyn Runtime>>,
-    pool: Pool,
+    pub(super) code: Code,
+    pub(super) runtimes: HashMap<RuntimeName, Arc<dyn Runtime>>,
+    pub(super) pool: Pool,
     recorder: Recorder,
-    tasks: TaskTracker,
-    closing: CancellationToken,
+    pub(super) tasks: TaskTracker,
+    pub(super) turns: Turns,
+    pub(super) closing: CancellationToken,
     kill: CancellationToken,
 }
 
@@ -62,6 +64,8 @@ pub struct LocalExecutorParts {
     pub recorder: Recorder,
     /// An empty directory of its own, for unpacked code.
     pub code_directory: PathBuf,
+    /// Where the pool tells other processes what is amiss; none: nowhere.
+    pub pool_status: Option<PathBuf>,
 }
 
 impl LocalExecutorParts {
@@ -81,6 +85,7 @@ impl LocalExecutorParts {
             pool: PoolOptions::default(),
             recorder,
             code_directory,
+            pool_status: None,
         }
     }
 }
@@ -93,14 +98,19 @@ impl LocalExecutor {
         for runtime in parts.runtimes {
             runtimes.entry(runtime.name()).or_insert(runtime);
         }
+        let pool = Pool::new(parts.pool, runtimes.clone(), parts.owner);
+        if let Some(path) = parts.pool_status {
+            pool.report_to(path);
+        }
         Self(Arc::new(Shared {
             owner: parts.owner,
             functions: FunctionCache::new(Arc::clone(&parts.store)),
             code: Code::new(parts.store, parts.code_directory),
-            pool: Pool::new(parts.pool, runtimes.clone(), parts.owner),
+            pool,
             runtimes,
             recorder: parts.recorder,
             tasks: TaskTracker::new(),
+            turns: Turns::default(),
             closing: CancellationToken::new(),
             kill: CancellationToken::new(),
         }))
@@ -155,31 +165,24 @@ impl Executor for LocalExecutor {
             FunctionChange::Current(version) => {
                 self.0.pool.function_changed(function, Some(version));
             }
-            FunctionChange::Deleted => self.0.pool.function_changed(function, None),
+            FunctionChange::Deleted => {
+                self.0.turns.forget(function);
+                self.0.pool.function_changed(function, None);
+            }
             FunctionChange::Alias => {}
         }
     }
 
+    fn keep_warm(&self, function: &Function) {
+        warmth::keep_warm(&self.0, function);
+    }
+
+    fn kept_warm(&self) -> Option<Vec<FunctionId>> {
+        Some(self.0.pool.provisioned())
+    }
+
     fn check(&self) -> Vec<Finding> {
-        let failing = self.0.pool.stats().failing;
-        let finding = |failing: FailingRuntime| {
-            let what = if failing.is_open {
-                "Callers are refused"
-            } else {
-                "Callers wait"
-            };
-            Finding::bad(
-                Severity::Warning,
-                format!("{} sandboxes", failing.runtime),
-                format!(
-                    "The last {} attempts to create one failed. {what} until the next, in {:.1} s.",
-                    failing.failures,
-                    failing.retry_after.as_secs_f64()
-                ),
-                "The platform's log says why each failed.",
-            )
-        };
-        failing.into_iter().map(finding).collect()
+        self.0.pool.stats().findings()
     }
 
     fn pool_stats(&self) -> Option<PoolStats> {

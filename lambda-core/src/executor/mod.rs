@@ -8,6 +8,7 @@ mod local;
 mod outcome;
 mod packages;
 mod run;
+mod warmth;
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::model::{
-    FunctionId, FunctionRef, Namespace, Outcome, Payload, Qualifier, RequestId, RuntimeName,
+    Function, FunctionId, FunctionRef, Namespace, Outcome, Payload, Qualifier, RequestId,
+    RuntimeName,
 };
 use crate::output::{LogReader, OutputCapture};
 use crate::pool::PoolStats;
@@ -43,6 +45,16 @@ pub trait Executor: fmt::Debug + Send + Sync + 'static {
     /// Tells that a function has changed: what was kept ready of other versions than the current
     /// one is let go, and the next request sees the change.
     fn function_changed(&self, function: FunctionId, change: FunctionChange);
+
+    /// Keeps as many sandboxes of `function` warm as its `min_warm` says. It is the function at
+    /// its current version; what was kept warm of another is let go. Returns at once, and the
+    /// sandboxes are made in the background.
+    fn keep_warm(&self, _function: &Function) {}
+
+    /// The functions of which some are kept warm; none: it never does that.
+    fn kept_warm(&self) -> Option<Vec<FunctionId>> {
+        None
+    }
 
     /// What is amiss with the executor itself, besides its runtimes and its store.
     fn check(&self) -> Vec<Finding> {

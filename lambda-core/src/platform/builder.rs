@@ -1,10 +1,10 @@
 //! Describes a platform, and starts it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Inner, Platform};
+use super::{Inner, Platform, warmth};
 use crate::data_dir::{self, DataDir, DeadOwner};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, LocalExecutor, LocalExecutorParts};
@@ -148,10 +148,20 @@ impl PlatformBuilder {
                 data_dir.code(),
             );
             parts.pool = self.pool;
+            parts.pool_status = Some(data_dir.pool_status());
             Arc::new(LocalExecutor::new(parts))
         });
+        let changes = warmth::Changes::default();
+        let warmth = warmth::start(
+            self.namespace.clone(),
+            Arc::clone(&store),
+            Arc::clone(&executor),
+            Arc::clone(&changes),
+        );
         Ok(Platform {
             inner: Arc::new(Inner {
+                changes,
+                warmth: Mutex::new(warmth),
                 namespace: self.namespace,
                 retention: self.retention,
                 store,

@@ -1,11 +1,13 @@
 //! Deploying, reading, changing and deleting functions.
 
+use std::sync::atomic::Ordering;
+
 use super::{NewFunction, Platform, check_limit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::FunctionChange;
 use crate::model::{
-    Alias, AliasName, Function, FunctionConfig, FunctionPatch, FunctionRef, FunctionSelector, Page,
-    Qualifier, RevisionId,
+    Alias, AliasName, CodeRef, Function, FunctionConfig, FunctionName, FunctionPatch, FunctionRef,
+    FunctionSelector, Page, Qualifier, RevisionId,
 };
 use crate::store::{
     CreateFunction, DeleteAlias, ListFunctions, ListVersions, SetAlias, UpdateFunction,
@@ -23,15 +25,7 @@ impl Platform {
     pub async fn function_create(&self, request: NewFunction) -> Result<Function> {
         self.check_config(&request.config)?;
         let code = self.put_code(request.code).await?;
-        self.inner
-            .store
-            .function_create(CreateFunction::new(
-                self.inner.namespace.clone(),
-                request.name,
-                request.config,
-                vec![code],
-            ))
-            .await
+        self.create(request.name, request.config, code).await
     }
 
     /// Creates a function, or appends a version to the one that has its name.
@@ -51,14 +45,7 @@ impl Platform {
                     self.update(update).await
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    self.inner
-                        .store
-                        .function_create(CreateFunction::new(
-                            self.inner.namespace.clone(),
-                            request.name.clone(),
-                            request.config.clone(),
-                            vec![code],
-                        ))
+                    self.create(request.name.clone(), request.config.clone(), code)
                         .await
                 }
                 Err(error) => Err(error),
@@ -201,13 +188,12 @@ impl Platform {
         let mut request = SetAlias::new(self.inner.namespace.clone(), id, alias, version);
         request.expected = expected;
         let function = self.inner.store.alias_set(request).await?;
-        self.inner.executor.function_changed(
-            id,
-            match is_current {
-                true => FunctionChange::Current(version),
-                false => FunctionChange::Alias,
-            },
-        );
+        if is_current {
+            self.is_current(&function);
+        } else {
+            let alias = FunctionChange::Alias;
+            self.inner.executor.function_changed(id, alias);
+        }
         Ok(function)
     }
 
@@ -241,6 +227,7 @@ impl Platform {
         let id = self.function_get(function).await?.id;
         let namespace = &self.inner.namespace;
         let deleted = self.inner.store.function_delete(namespace, id).await;
+        self.inner.changes.fetch_add(1, Ordering::SeqCst);
         self.inner
             .executor
             .function_changed(id, FunctionChange::Deleted);
@@ -248,12 +235,30 @@ impl Platform {
     }
 
     async fn update(&self, update: UpdateFunction) -> Result<Function> {
-        let id = update.id;
         let updated = self.inner.store.function_update(update).await?;
-        self.inner
-            .executor
-            .function_changed(id, FunctionChange::Current(updated.version));
+        self.is_current(&updated);
         Ok(updated)
+    }
+
+    async fn create(
+        &self,
+        name: FunctionName,
+        config: FunctionConfig,
+        code: CodeRef,
+    ) -> Result<Function> {
+        let namespace = self.inner.namespace.clone();
+        let request = CreateFunction::new(namespace, name, config, vec![code]);
+        let created = self.inner.store.function_create(request).await?;
+        self.is_current(&created);
+        Ok(created)
+    }
+
+    /// This is a function's current version now.
+    fn is_current(&self, function: &Function) {
+        let executor = &self.inner.executor;
+        self.inner.changes.fetch_add(1, Ordering::SeqCst);
+        executor.function_changed(function.id, FunctionChange::Current(function.version));
+        executor.keep_warm(function);
     }
 
     fn check_config(&self, config: &FunctionConfig) -> Result<()> {

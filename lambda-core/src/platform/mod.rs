@@ -5,9 +5,12 @@ mod code;
 mod functions;
 mod invocations;
 mod new_function;
+mod warmth;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::data_dir::DataDir;
 use crate::error::{Error, Result};
@@ -44,6 +47,9 @@ struct Inner {
     expiry: Expiry,
     data_dir: DataDir,
     drain_timeout: Duration,
+    changes: warmth::Changes,
+    /// Ended by `close`, and when this is dropped.
+    warmth: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 impl Platform {
@@ -149,6 +155,13 @@ impl Platform {
     /// `drain_timeout`, kills the rest, removes every sandbox and keeps every record.
     pub async fn close(&self) {
         let inner = &*self.inner;
+        drop(
+            inner
+                .warmth
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         inner.executor.close(inner.drain_timeout).await;
         for runtime in &inner.runtimes {
             // What could not be removed in time, if Docker answers again by now.

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use lambda_core::model::{Language, Termination};
-use lambda_core::runtime::SandboxReply;
+use lambda_core::runtime::{ContainerOptions, SandboxReply};
 
 use crate::for_each_runtime;
-use crate::support::{Bench, JAVASCRIPT, PYTHON, handler, stdout};
+use crate::support::{Bench, JAVASCRIPT, PYTHON, Running, docker, handler, stderr, stdout};
 
 /// Loads with one child, leaves two more behind at each call, one of them in a session and under
 /// a parent of its own, and returns how many there were when it began.
@@ -57,7 +57,60 @@ exports.handler = async () => {
     ),
 ];
 
+/// Makes a pool of processes in its first call and keeps it.
+const LAZY_POOL: &str = "
+from concurrent.futures import ProcessPoolExecutor
+pool = None
+def handler(event, context):
+    global pool
+    pool = pool or ProcessPoolExecutor(1)
+    return pool.submit(abs, -7).result()
+";
+
 for_each_runtime! {
+    async fn a_pool_made_in_a_call_is_killed_which_is_said_unless_processes_are_kept(bench: &Bench) {
+        let mut config = handler(PYTHON);
+        let running = bench.start(&config, LAZY_POOL).await;
+        assert_eq!(running.call("{}").await, "7");
+        let (reply, output) = running.invoke("{}").await;
+        let SandboxReply::Failed(error) = reply else { panic!("{reply:?}") };
+        assert_eq!(error.error_type, "BrokenProcessPool");
+        let said = stderr(&output);
+        assert!(said.contains("were killed") && said.contains("keep_processes"), "{said}");
+        running.destroy().await;
+
+        config.keep_processes = true;
+        let running = bench.start(&config, LAZY_POOL).await;
+        for _ in 0..3 {
+            let (reply, output) = running.invoke("{}").await;
+            assert_eq!(reply, SandboxReply::Response("7".into()));
+            assert_eq!(stderr(&output), "");
+        }
+        running.destroy().await;
+    }
+
+    async fn javascript_may_keep_its_processes_too(bench: &Bench) {
+        let (_, code) = LEAVES_CHILDREN[1];
+        let mut config = handler(JAVASCRIPT);
+        for keeps in [false, true] {
+            config.keep_processes = keeps;
+            let running = bench.start(&config, code).await;
+            let mut said = String::new();
+            for earlier in 0..3 {
+                let (reply, output) = running.invoke("{}").await;
+                let SandboxReply::Response(count) = &reply else { panic!("{reply:?}") };
+                let count: usize = std::str::from_utf8(count).unwrap().parse().unwrap();
+                // The other child of a call may not be `sleep` yet.
+                let least = if keeps { 1 + earlier } else { 1 };
+                let most = if keeps { 1 + 2 * earlier } else { 1 };
+                assert!((least..=most).contains(&count), "{count} after {earlier} calls");
+                said += &stderr(&output);
+            }
+            assert_eq!(said.matches("were killed").count(), usize::from(!keeps), "{said}");
+            running.destroy().await;
+        }
+    }
+
     async fn what_a_call_leaves_running_is_gone_and_what_the_module_started_is_not(bench: &Bench) {
         for (language, code) in LEAVES_CHILDREN {
             let running = bench.start(&handler(language), code).await;
@@ -149,6 +202,60 @@ exports.handler = async () => { console.log('here'); return ++calls; };
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         running.destroy().await;
     }
+}
+
+/// Whether Docker says that it has paused it.
+async fn is_paused(running: &Running) -> bool {
+    let name = format!("lambda-{}", running.sandbox.id());
+    docker(&["inspect", "--format", "{{.State.Paused}}", &name]).await == ["true"]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_cgroups_may_not_be_written_to_docker_pauses_and_unpauses() {
+    let without = |options: &mut ContainerOptions| options.cgroup_freezer = false;
+    let Some(bench) = Bench::open_with("docker", without).await else {
+        return;
+    };
+    let code = "def handler(event, context):\n    return 1\n";
+    let running = bench.start(&handler(PYTHON), code).await;
+    for _ in 0..3 {
+        assert!(running.sandbox.freeze().await);
+        assert!(is_paused(&running).await && running.sandbox.is_alive());
+        assert!(running.sandbox.thaw().await);
+        assert!(running.sandbox.thaw().await, "thawing twice is harmless");
+        assert!(!is_paused(&running).await);
+        assert_eq!(running.call("{}").await, "1");
+    }
+    // Paused: by us, by somebody else, and in the hands of a dead owner.
+    assert!(running.sandbox.freeze().await);
+    running.destroy().await;
+    let running = bench.start(&handler(PYTHON), code).await;
+    docker(&["pause", &format!("lambda-{}", running.sandbox.id())]).await;
+    running.sandbox.destroy().await;
+    running.sandbox.removed().await;
+    let running = bench.start(&handler(PYTHON), code).await;
+    assert!(running.sandbox.freeze().await);
+    assert_eq!(bench.runtime.remove_owned(bench.owner).await.unwrap(), 1);
+    running.destroy().await;
+    bench.expect_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_cgroups_may_not_be_written_to_gvisor_is_not_frozen() {
+    let without = |options: &mut ContainerOptions| options.cgroup_freezer = false;
+    let Some(bench) = Bench::open_with("gvisor", without).await else {
+        return;
+    };
+    let code = "def handler(event, context):\n    return 1\n";
+    let running = bench.start(&handler(PYTHON), code).await;
+    assert!(
+        !running.sandbox.freeze().await,
+        "Docker's pause does not stop it"
+    );
+    assert!(!is_paused(&running).await);
+    assert_eq!(running.call("{}").await, "1");
+    running.destroy().await;
+    bench.expect_clean().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,6 +29,8 @@ pub(super) struct Entry {
     /// The eviction policy's, while it idles.
     pub(super) priority: f64,
     pub(super) is_frozen: bool,
+    /// The back end has refused to freeze it.
+    pub(super) is_unfreezable: bool,
     /// It has served: so its code is loaded.
     pub(super) has_code: bool,
     /// Its version is not the current one any more: it is not kept.
@@ -92,7 +94,7 @@ pub(super) struct Sandboxes {
     pub(super) functions: HashMap<FunctionId, Tally>,
     pub(super) stocks: BTreeMap<Arc<SandboxClass>, Stock>,
     creating: HashMap<RuntimeName, u32>,
-    /// Without `waiting` and `failing`, which others know.
+    /// Only what can be added up.
     pub(super) sums: PoolStats,
     removing_mib: u64,
 }
@@ -149,6 +151,7 @@ impl Sandboxes {
             stage: Stage::Creating { since: now },
             priority: 0.0,
             is_frozen: false,
+            is_unfreezable: false,
             has_code: false,
             is_stale: false,
             meter: Meter::default(),
@@ -238,6 +241,29 @@ impl Sandboxes {
         Some(taken)
     }
 
+    /// An idle one begins to load the code of its key. Returns whether it is frozen.
+    pub(super) fn take_for_loading(&mut self, now: Instant, slot: Slot) -> Option<bool> {
+        let entry = self.entries.get_mut(&slot)?;
+        let (Stage::Idle { .. }, Some(key)) = (entry.stage, entry.key.clone()) else {
+            return None;
+        };
+        entry.stage = Stage::Busy { since: now };
+        let is_frozen = std::mem::take(&mut entry.is_frozen);
+        self.version(&key).idle.retain(|other| *other != slot);
+        self.sums.frozen -= u32::from(is_frozen);
+        self.sums.idle -= 1;
+        self.sums.busy += 1;
+        Some(is_frozen)
+    }
+
+    /// Those of a key are kept when they have served.
+    pub(super) fn refresh(&mut self, key: &PoolKey) {
+        let entries = self.entries.values_mut();
+        entries
+            .filter(|entry| entry.key.as_ref().is_some_and(|own| **own == *key))
+            .for_each(|entry| entry.is_stale = false);
+    }
+
     /// One that served idles.
     pub(super) fn rest(&mut self, now: Instant, slot: Slot) {
         let Some(entry) = self.entries.get_mut(&slot) else {
@@ -262,6 +288,16 @@ impl Sandboxes {
             && !std::mem::replace(&mut entry.is_frozen, true)
         {
             self.sums.frozen += 1;
+        }
+    }
+
+    /// One that was to be frozen is not, and will not be.
+    pub(super) fn stays_thawed(&mut self, slot: Slot) {
+        if let Some(entry) = self.entries.get_mut(&slot) {
+            entry.is_unfreezable = true;
+            if std::mem::take(&mut entry.is_frozen) {
+                self.sums.frozen -= 1;
+            }
         }
     }
 

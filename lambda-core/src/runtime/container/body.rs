@@ -45,12 +45,12 @@ pub(crate) struct Vitals {
 
 impl Vitals {
     /// Opens what belongs to the main process of `container_id`. None: it is gone.
-    pub(crate) fn open(pid: i32, container_id: &str) -> Option<Self> {
+    pub(crate) fn open(pid: i32, container_id: &str, may_freeze: bool) -> Option<Self> {
         let pid = Pid::from_raw(pid)?;
         let process = MainProcess::open(pid).ok()?;
         // Looked at after the pidfd was opened: where the cgroup is the container's, so is
         // the process.
-        match Cgroup::open(pid, container_id) {
+        match Cgroup::open(pid, container_id, may_freeze) {
             Ok(cgroup) => Some(Self {
                 process,
                 cgroup: Some(cgroup),

@@ -142,7 +142,7 @@ pub(crate) struct Cgroup {
 impl Cgroup {
     /// Opens the cgroup of process `pid`, which must be one that Docker made for container
     /// `container_id`: the pid may belong to another process by now.
-    pub(crate) fn open(pid: Pid, container_id: &str) -> io::Result<Self> {
+    pub(crate) fn open(pid: Pid, container_id: &str, may_freeze: bool) -> io::Result<Self> {
         let own = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero()))?;
         let mounts = fs::read_to_string("/proc/self/mountinfo")?;
         let location = locate(&own, &mounts, "memory").ok_or(io::ErrorKind::NotFound)?;
@@ -151,7 +151,9 @@ impl Cgroup {
         }
         let mut cgroup = Self::open_at(&location)?;
         cgroup.cpu = locate(&own, &mounts, "cpuacct").and_then(|location| open_cpu(&location));
-        cgroup.freezer = find_freezer(&own, &mounts, container_id);
+        if may_freeze {
+            cgroup.freezer = find_freezer(&own, &mounts, container_id);
+        }
         Ok(cgroup)
     }
 

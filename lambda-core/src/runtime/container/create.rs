@@ -132,6 +132,7 @@ impl Boot {
             session,
             connection,
             pipes,
+            self.request.memory_mib,
         ))
     }
 
@@ -231,7 +232,7 @@ impl Boot {
         let pid = inspected.state.and_then(|state| state.pid).unwrap_or(0);
         let vitals = i32::try_from(pid)
             .ok()
-            .and_then(|pid| Vitals::open(pid, id));
+            .and_then(|pid| Vitals::open(pid, id, self.runtime.0.options.cgroup_freezer));
         match vitals {
             Some(vitals) => Ok(body.vitals.get_or_init(|| vitals)),
             None => Err(self.died(body, pipes).await),

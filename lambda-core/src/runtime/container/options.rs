@@ -35,6 +35,9 @@ pub struct ContainerOptions {
     /// Whether /tmp is emptied after each invocation (default: what one leaves there, the next
     /// one of the same function version finds).
     pub clear_tmp: bool,
+    /// Whether what idles is frozen by its own cgroup, where this process may (default). Without
+    /// it, or where it may not, Docker pauses what runs under runc, and gVisor is not frozen.
+    pub cgroup_freezer: bool,
     /// Under which name Docker knows runc (default `runc`).
     pub runc: String,
     /// Under which name Docker knows gVisor (default `runsc`).
@@ -53,6 +56,7 @@ impl ContainerOptions {
             allowed_images: BTreeSet::new(),
             allowed_networks: BTreeSet::new(),
             clear_tmp: false,
+            cgroup_freezer: true,
             runc: "runc".to_owned(),
             runsc: "runsc".to_owned(),
         }

@@ -91,6 +91,7 @@ pub(crate) struct ContainerSection {
     pub(crate) allowed_images: BTreeSet<String>,
     pub(crate) allowed_networks: BTreeSet<String>,
     pub(crate) clear_tmp: bool,
+    pub(crate) cgroup_freezer: Option<bool>,
     pub(crate) runc: Option<String>,
     pub(crate) runsc: Option<String>,
 }
@@ -370,6 +371,8 @@ mod tests {
             Some(containers.javascript_image)
         );
         assert_eq!(file.containers.clear_tmp, containers.clear_tmp);
+        let cgroup_freezer = file.containers.cgroup_freezer;
+        assert_eq!(cgroup_freezer, Some(containers.cgroup_freezer));
         assert_eq!(file.containers.runc, Some(containers.runc));
         assert_eq!(file.containers.runsc, Some(containers.runsc));
     }

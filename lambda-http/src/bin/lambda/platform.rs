@@ -65,5 +65,6 @@ fn container_options(config: &Config) -> ContainerOptions {
         .allowed_networks
         .clone_from(&section.allowed_networks);
     options.clear_tmp = section.clear_tmp;
+    options.cgroup_freezer = section.cgroup_freezer.unwrap_or(options.cgroup_freezer);
     options
 }
