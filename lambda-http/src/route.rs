@@ -3,7 +3,7 @@
 use hyper::Method;
 use lambda_core::model::Scope;
 
-use crate::dashboard::{self, Asset};
+use crate::dashboard;
 
 /// What a route asks for; see the crate's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,8 @@ pub struct Route {
     /// The method; `GET` answers `HEAD` as well.
     pub method: Method,
     /// The path, relative to where the routes are mounted. `{function}` stands for a
-    /// function's id or name, `{alias}` and `{invocation}` for what their names say.
+    /// function's id or name, `{alias}` and `{invocation}` for what their names say, `{asset}`
+    /// for the path of one of the page's files, which may have slashes.
     pub path: &'static str,
     /// What it asks for.
     pub access: Access,
@@ -47,8 +48,12 @@ pub(crate) enum Operation {
     MetricsList,
     MetricsSummary,
     Health,
-    Asset(&'static Asset),
+    Page,
+    Asset,
 }
+
+/// The page's files; the dashboard has the table of them.
+const ASSETS: &str = "/assets/{asset}";
 
 /// Every route. Where two paths fit a request, the one that stands earlier is meant.
 #[rustfmt::skip] // A table is read by its rows.
@@ -70,16 +75,8 @@ pub const ROUTES: &[Route] = {
         row(Method::GET, "/metrics",                Protected(Scope::MetricsRead), O::MetricsList),
         row(Method::GET, "/metrics/summary",        Protected(Scope::MetricsRead), O::MetricsSummary),
         row(Method::GET, "/health",                 Public,                        O::Health),
-        row(Method::GET, "/",                       Public,                        O::Asset(&dashboard::PAGE)),
-        row(Method::GET, "/assets/style.css",       Public,                        O::Asset(&dashboard::STYLE)),
-        row(Method::GET, "/assets/app.js",          Public,                        O::Asset(&dashboard::APP)),
-        row(Method::GET, "/assets/api.js",          Public,                        O::Asset(&dashboard::API)),
-        row(Method::GET, "/assets/charts.js",       Public,                        O::Asset(&dashboard::CHARTS)),
-        row(Method::GET, "/assets/create.js",       Public,                        O::Asset(&dashboard::CREATE)),
-        row(Method::GET, "/assets/dom.js",          Public,                        O::Asset(&dashboard::DOM)),
-        row(Method::GET, "/assets/functions.js",    Public,                        O::Asset(&dashboard::FUNCTIONS)),
-        row(Method::GET, "/assets/metrics.js",      Public,                        O::Asset(&dashboard::METRICS)),
-        row(Method::GET, "/assets/run.js",          Public,                        O::Asset(&dashboard::RUN)),
+        row(Method::GET, "/",                       Public,                        O::Page),
+        row(Method::GET, ASSETS,                    Public,                        O::Asset),
     ]
 };
 
@@ -102,6 +99,12 @@ pub(crate) struct Matched {
 
 /// The path of the table that `path` (without the leading slash) fits.
 pub(crate) fn match_path(path: &str) -> Option<Matched> {
+    if let Some(asset) = path.strip_prefix("assets/") {
+        return dashboard::find(asset).map(|_| Matched {
+            path: ASSETS,
+            parameters: vec![("asset", asset.to_owned())],
+        });
+    }
     ROUTES.iter().find_map(|route| {
         let mut parameters = Vec::new();
         let mut given = path.split('/');
@@ -165,10 +168,19 @@ mod tests {
             "/",
             "x",
             "functions//",
+            "assets/",
+            "assets/none.js",
+            "assets/../index.html",
+            "assets/vendor",
+            "assets/index.html",
+            "assets/mod.rs",
         ] {
             assert!(match_path(path).is_none(), "{path}");
         }
         assert!(match_path("").is_some());
+        let matched = match_path("assets/lib/api.js").unwrap();
+        assert_eq!(matched.parameters, [("asset", "lib/api.js".to_owned())]);
+        assert_eq!(matched.route(&Method::POST).unwrap_err(), "GET, HEAD");
         let matched = match_path("functions/a%2fb").unwrap();
         assert_eq!(matched.parameters, [("function", "a%2fb".to_owned())]);
         assert_eq!(

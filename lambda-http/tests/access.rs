@@ -64,6 +64,7 @@ async fn send(server: &Server, route: &Route, token: Option<&str>) -> Answer {
     let method = route.method.as_str();
     let path = route.path.replace("{function}", "nobody");
     let path = path
+        .replace("{asset}", "app.js")
         .replace("{alias}", "stable")
         .replace("{invocation}", "none");
     let body = body_for(method, route.path)
@@ -182,6 +183,7 @@ async fn other_hosts_and_origins_are_refused() {
         for route in ROUTES.iter().filter(|route| route.method == "GET") {
             let path = route.path.replace("{function}", "nobody");
             let path = path
+                .replace("{asset}", "app.js")
                 .replace("{alias}", "stable")
                 .replace("{invocation}", "none");
             let answer = server

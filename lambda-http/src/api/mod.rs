@@ -147,7 +147,13 @@ async fn run(request: Request, matched: &Matched, method: &Method) -> Result<Res
         Operation::MetricsList => invocations::list(request).await,
         Operation::MetricsSummary => metrics::summary(request).await,
         Operation::Health => Ok(health::health()),
-        Operation::Asset(asset) => Ok(dashboard::serve(asset)),
+        Operation::Page => Ok(dashboard::serve(&dashboard::PAGE, &request.headers)),
+        Operation::Asset => {
+            let asset = request.parameters.iter().find(|(name, _)| *name == "asset");
+            let asset = asset.and_then(|(_, path)| dashboard::find(path));
+            let asset = asset.ok_or_else(ApiError::unknown_route)?;
+            Ok(dashboard::serve(asset, &request.headers))
+        }
     }
 }
 
