@@ -23,9 +23,9 @@ use crate::model::{
     InvocationRecord, Namespace, OwnerId, Payload, RequestId, RevisionId, RuntimeName,
 };
 use crate::output::LogStream;
-use crate::pool::{FailingRuntime, Pool, PoolOptions, PoolStats};
+use crate::pool::{Pool, PoolOptions, PoolStats};
 use crate::recorder::Recorder;
-use crate::runtime::{Finding, Runtime, Severity};
+use crate::runtime::{Finding, Runtime};
 use crate::store::{FunctionCache, Store};
 
 /// How long removing the last sandboxes may take once all invocations have ended.
@@ -67,6 +67,8 @@ pub struct LocalExecutorParts {
     pub recorder: Recorder,
     /// An empty directory of its own, for unpacked code.
     pub code_directory: PathBuf,
+    /// Where the pool tells other processes what is amiss; none: nowhere.
+    pub pool_status: Option<PathBuf>,
 }
 
 impl LocalExecutorParts {
@@ -86,6 +88,7 @@ impl LocalExecutorParts {
             pool: PoolOptions::default(),
             recorder,
             code_directory,
+            pool_status: None,
         }
     }
 }
@@ -98,11 +101,15 @@ impl LocalExecutor {
         for runtime in parts.runtimes {
             runtimes.entry(runtime.name()).or_insert(runtime);
         }
+        let pool = Pool::new(parts.pool, runtimes.clone(), parts.owner);
+        if let Some(path) = parts.pool_status {
+            pool.report_to(path);
+        }
         Self(Arc::new(Shared {
             owner: parts.owner,
             functions: FunctionCache::new(Arc::clone(&parts.store)),
             code: Code::new(parts.store, parts.code_directory),
-            pool: Pool::new(parts.pool, runtimes.clone(), parts.owner),
+            pool,
             runtimes,
             recorder: parts.recorder,
             running: Running::default(),
@@ -215,25 +222,7 @@ impl Executor for LocalExecutor {
     }
 
     fn check(&self) -> Vec<Finding> {
-        let failing = self.0.pool.stats().failing;
-        let finding = |failing: FailingRuntime| {
-            let what = if failing.is_open {
-                "Callers are refused"
-            } else {
-                "Callers wait"
-            };
-            Finding::bad(
-                Severity::Warning,
-                format!("{} sandboxes", failing.runtime),
-                format!(
-                    "The last {} attempts to create one failed. {what} until the next, in {:.1} s.",
-                    failing.failures,
-                    failing.retry_after.as_secs_f64()
-                ),
-                "The platform's log says why each failed.",
-            )
-        };
-        failing.into_iter().map(finding).collect()
+        self.0.pool.stats().findings()
     }
 
     fn pool_stats(&self) -> Option<PoolStats> {

@@ -61,6 +61,10 @@ pub(super) struct FunctionBody {
     #[serde(deserialize_with = "present")]
     fresh_process: Option<Option<bool>>,
     #[serde(deserialize_with = "present")]
+    min_warm: Option<Option<u32>>,
+    #[serde(deserialize_with = "present")]
+    keep_processes: Option<Option<bool>>,
+    #[serde(deserialize_with = "present")]
     code: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
     code_zip_base64: Option<Option<String>>,
@@ -93,6 +97,8 @@ impl FunctionBody {
         drop_null(&mut self.env);
         drop_null(&mut self.network);
         drop_null(&mut self.fresh_process);
+        drop_null(&mut self.min_warm);
+        drop_null(&mut self.keep_processes);
         drop_null(&mut self.code);
         drop_null(&mut self.code_zip_base64);
         self
@@ -115,6 +121,8 @@ impl FunctionBody {
         patch.image = self.image;
         patch.network = not_null("network", self.network)?;
         patch.fresh_process = not_null("fresh_process", self.fresh_process)?;
+        patch.min_warm = not_null("min_warm", self.min_warm)?;
+        patch.keep_processes = not_null("keep_processes", self.keep_processes)?;
         let code = not_null("code", self.code)?;
         let zip = not_null("code_zip_base64", self.code_zip_base64)?;
         patch.code = match (code, zip) {
@@ -202,6 +210,8 @@ pub(super) struct FunctionView<'a> {
     image: Option<&'a str>,
     network: &'a str,
     fresh_process: bool,
+    min_warm: u32,
+    keep_processes: bool,
     code_format: Option<CodeFormat>,
     code_size_bytes: u64,
     code_sha256: Option<String>,
@@ -236,6 +246,8 @@ impl<'a> FunctionView<'a> {
             image: config.image.as_deref(),
             network: &config.network,
             fresh_process: config.fresh_process,
+            min_warm: config.min_warm,
+            keep_processes: config.keep_processes,
             code_format: code.map(|code| code.format),
             code_size_bytes: code.map_or(0, |code| code.size_bytes),
             code_sha256: code.map(|code| code.digest.to_string()),

@@ -178,6 +178,14 @@ pub(crate) struct DeployArgs {
     /// Run each invocation of a handler in a process of its own
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) fresh_process: Option<bool>,
+
+    /// Sandboxes to keep warm, also while nobody calls
+    #[arg(long, value_name = "N")]
+    pub(crate) min_warm: Option<u32>,
+
+    /// Let what a handler leaves running run on
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) keep_processes: Option<bool>,
 }
 
 #[derive(Args)]
