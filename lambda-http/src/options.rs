@@ -1,6 +1,7 @@
 //! What an operator may set, each default with its reason.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lambda_core::model::TokenDigest;
@@ -15,6 +16,7 @@ pub struct HttpOptions {
     pub(crate) hosts: Vec<String>,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) body_timeout: Duration,
+    pub(crate) upload_dir: Option<PathBuf>,
 }
 
 impl Default for HttpOptions {
@@ -26,6 +28,7 @@ impl Default for HttpOptions {
             listen: None,
             // The largest upload (a 50 MB zip in base64) at little more than 1 MB/s.
             body_timeout: Duration::from_secs(60),
+            upload_dir: None,
         }
     }
 }
@@ -64,6 +67,13 @@ impl HttpOptions {
     /// which tells by itself. Without it no request counts as loopback there.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = Some(address);
+        self
+    }
+
+    /// Where archives are kept, in files without names, while they are uploaded and checked
+    /// (default: the system's directory for temporary files). It takes up to 50 MiB each.
+    pub fn upload_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.upload_dir = Some(directory.into());
         self
     }
 

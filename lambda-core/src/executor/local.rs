@@ -351,6 +351,10 @@ fn payload(function: &Function, payload: Payload) -> Result<Bytes> {
             "The function has a handler: it takes an `event`, not `args`.",
         )
         .hint("Send `event` with any JSON value.")),
+        // What a script is called with where nothing is said.
+        Payload::Event(event) if !is_handler && &*event == b"null" => {
+            Ok(Bytes::from_static(b"[]"))
+        }
         Payload::Event(_) if !is_handler => Err(Error::invalid(
             "execute",
             "The function is a script: it takes `args`, not an `event`.",

@@ -5,6 +5,7 @@ mod code;
 mod functions;
 mod invocations;
 mod new_function;
+mod readiness;
 mod test;
 mod tokens;
 
@@ -23,6 +24,7 @@ use crate::store::Store;
 
 pub use builder::PlatformBuilder;
 pub use new_function::NewFunction;
+pub use readiness::Readiness;
 
 /// The platform. Cheap to clone; all clones are one platform.
 ///

@@ -74,6 +74,7 @@ fn settings(cli: &Cli, args: &ServeArgs) -> Result<Config> {
 fn http_options(config: &Config, token: &OperatorToken) -> Result<HttpOptions> {
     let mut options = HttpOptions::default()
         .operator_token(token.secret())?
+        .upload_dir(&config.data_dir)
         .anonymous_loopback(!config.require_token);
     for host in &config.hosts {
         options = options.host(host);
