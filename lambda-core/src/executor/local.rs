@@ -352,9 +352,7 @@ fn payload(function: &Function, payload: Payload) -> Result<Bytes> {
         )
         .hint("Send `event` with any JSON value.")),
         // What a script is called with where nothing is said.
-        Payload::Event(event) if !is_handler && &*event == b"null" => {
-            Ok(Bytes::from_static(b"[]"))
-        }
+        Payload::Event(event) if !is_handler && &*event == b"null" => Ok(Bytes::from_static(b"[]")),
         Payload::Event(_) if !is_handler => Err(Error::invalid(
             "execute",
             "The function is a script: it takes `args`, not an `event`.",

@@ -1,8 +1,7 @@
 //! Access tokens.
 
 use super::Platform;
-use crate::error::{Error, Result};
-use crate::model::limits::TOKEN_NAME_CHARS_MAX;
+use crate::error::Result;
 use crate::model::{Scope, Token, TokenDigest, TokenId};
 
 impl Platform {
@@ -12,42 +11,8 @@ impl Platform {
     /// # Errors
     /// `InvalidParameter` if the name is empty or too long, or there is no scope;
     /// `StoreUnavailable`.
-    pub async fn token_create(
-        &self,
-        name: &str,
-        mut scopes: Vec<Scope>,
-    ) -> Result<(Token, String)> {
-        let length = name.chars().count();
-        if !(1..=TOKEN_NAME_CHARS_MAX).contains(&length) || name.contains(char::is_control) {
-            return Err(Error::invalid(
-                "token_create",
-                format!(
-                    "A token's `name` has 1 to {TOKEN_NAME_CHARS_MAX} characters, and none that \
-                     controls a terminal."
-                ),
-            )
-            .hint("Name what the token is for, for example `dashboard`."));
-        }
-        scopes.sort_unstable();
-        scopes.dedup();
-        if scopes.is_empty() {
-            return Err(
-                Error::invalid("token_create", "A token without `scopes` allows nothing.").hint(
-                    format!(
-                        "Give it one or several of {}.",
-                        Scope::ALL.map(Scope::as_str).join(", ")
-                    ),
-                ),
-            );
-        }
-        let secret = Token::new_secret();
-        let token = Token {
-            id: TokenId::new(),
-            name: name.to_owned(),
-            digest: TokenDigest::of(&secret),
-            scopes,
-            created_at: jiff::Timestamp::now(),
-        };
+    pub async fn token_create(&self, name: &str, scopes: Vec<Scope>) -> Result<(Token, String)> {
+        let (token, secret) = Token::create(name, scopes)?;
         self.inner.store.token_create(token.clone()).await?;
         Ok((token, secret))
     }
