@@ -221,7 +221,7 @@ async function initialise(connection, headers, body, state) {
       const { Invoker } = require('./invoker.js');
       const { Tidier } = require('./tidy.js');
       const handler = await loader.loadHandler(config.handler, taskRoot);
-      const tidier = new Tidier(state.mayKillAll, state.clearsTmp);
+      const tidier = new Tidier(state.mayKillAll && !config.keep_processes, state.clearsTmp);
       state.invoker = new Invoker(connection, config, handler, tidier);
       state.invoker.start(GET_NEXT);
     }

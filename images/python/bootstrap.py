@@ -364,6 +364,7 @@ def main():
             runner = lambda_script.Runner(task_root, may_kill_all, clears_tmp)
         else:
             invoker = Invoker(lambda_loader.load_handler(config["handler"], task_root), config)
+            may_kill_all = may_kill_all and not config.get("keep_processes")
             tidier = lambda_tidy.Tidier(may_kill_all, clears_tmp)
             prepare = nothing
             if config.get("fresh_process"):

@@ -10,6 +10,12 @@ SIGKILL = 9
 # killed again after the next invocation.
 PAUSES = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 
+# It comes with the output of the next invocation, which may be the one to miss them.
+KILLED = (
+    b"lambda: processes that the previous invocation left running were killed. To keep a pool of "
+    b"processes, start it when the module is loaded, or set keep_processes.\n"
+)
+
 
 class Tidier:
     """Made when the function is initialised: what runs by then is kept."""
@@ -18,28 +24,51 @@ class Tidier:
         self._may_kill_all = may_kill_all
         self._clears_tmp = clears_tmp
         self._kept = others() if may_kill_all and not is_alone() else None
+        self._has_said = False
 
     def tidy(self):
         if self._may_kill_all:
-            if self._kept is None:
-                kill_all()
-            else:
-                self._kill_new()
+            has_killed = kill_all() if self._kept is None else self._kill_new()
+            if has_killed and not self._has_said:
+                self._has_said = True
+                say(KILLED)
         if self._clears_tmp:
             clear_tmp()
 
     def _kill_new(self):
+        """Whether there was somebody to kill."""
+        has_killed = False
         for pause in PAUSES:
             time.sleep(pause)
             new = others() - self._kept
             if not new:
-                return
+                break
             for pid in new:
-                try:
-                    os.kill(pid, SIGKILL)
-                    os.waitpid(pid, os.WNOHANG)
-                except OSError:
-                    pass
+                has_killed = kill_one(pid) or has_killed
+        return has_killed
+
+
+def kill_one(pid):
+    """Whether it was alive; one that was dead already is taken away."""
+    try:
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return False
+    except OSError:
+        # Not a child, but a child's child.
+        pass
+    try:
+        os.kill(pid, SIGKILL)
+        os.waitpid(pid, os.WNOHANG)
+    except OSError:
+        pass
+    return True
+
+
+def say(text):
+    try:
+        os.write(2, text)
+    except OSError:
+        pass
 
 
 def is_alone():
@@ -57,23 +86,28 @@ def others():
 
 
 def kill_all():
-    """One system call, which fails where there is nobody: the usual case."""
-    try:
-        os.kill(-1, SIGKILL)
-    except OSError:
-        return
-    for pause in PAUSES:
+    """Whether there was somebody to kill. One system call where there is nobody: the usual
+    case."""
+    if is_alone():
+        return False
+    reap()
+    for number, pause in enumerate(PAUSES):
         time.sleep(pause)
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except OSError:
-            # No child; but a child's child may be left.
-            pass
         try:
             os.kill(-1, SIGKILL)
         except OSError:
-            return
+            return number > 0
+        reap()
+    return True
+
+
+def reap():
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except OSError:
+        # No child; but a child's child may be left.
+        pass
 
 
 def clear_tmp():

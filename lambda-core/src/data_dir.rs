@@ -6,6 +6,7 @@
 //!     lock                    locked for as long as its process lives
 //!     journal/                records that the store has not taken yet
 //!     recorder.json           how that stands
+//!     pool.json               what is amiss with its sandboxes, if anything was
 //!     code/                   unpacked code packages
 //!   rejected.jsonl            records that the store refused
 //! ```
@@ -27,6 +28,7 @@ use crate::recorder::{DAMAGED, SEGMENT};
 const LOCK: &str = "lock";
 const JOURNAL: &str = "journal";
 const STATUS: &str = "recorder.json";
+const POOL_STATUS: &str = "pool.json";
 const CODE: &str = "code";
 const OWNERS: &str = "owners";
 
@@ -81,6 +83,10 @@ impl DataDir {
 
     pub(crate) fn status(&self) -> PathBuf {
         self.own.join(STATUS)
+    }
+
+    pub(crate) fn pool_status(&self) -> PathBuf {
+        self.own.join(POOL_STATUS)
     }
 
     pub(crate) fn code(&self) -> PathBuf {
@@ -172,6 +178,7 @@ pub(crate) struct OwnerPart {
     pub(crate) is_alive: bool,
     pub(crate) journal: PathBuf,
     pub(crate) status: PathBuf,
+    pub(crate) pool_status: PathBuf,
 }
 
 /// All owners, alive or dead. Only looks.
@@ -200,6 +207,7 @@ pub(crate) fn owners(root: &Path) -> Result<Vec<OwnerPart>> {
             is_alive: taken.is_err(),
             journal: path.join(JOURNAL),
             status: path.join(STATUS),
+            pool_status: path.join(POOL_STATUS),
         });
     }
     owners.sort_unstable_by_key(|part| part.owner);

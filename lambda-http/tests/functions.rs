@@ -40,7 +40,7 @@ async fn a_function_has_every_field_with_its_default() {
         "id": id, "name": "hello", "version": 1, "description": "", "language": "python",
         "handler": null, "runtime": "docker", "timeout_ms": 3000, "memory_mib": 128,
         "cpus": 1.0, "tmp_mib": 32, "env": {}, "concurrency": null, "image": null,
-        "network": "none", "fresh_process": false, "code_format": "inline", "code_size_bytes": 9,
+        "network": "none", "fresh_process": false, "min_warm": 0, "keep_processes": false, "code_format": "inline", "code_size_bytes": 9,
         "code_sha256": created["code_sha256"], "created_at": created["created_at"],
         "updated_at": created["updated_at"], "revision_id": created["revision_id"],
     });
@@ -64,7 +64,7 @@ async fn every_field_can_be_set_and_changed() {
         "name": "all", "language": "javascript", "code": "fake:echo", "description": "d",
         "handler": "a.handler", "runtime": "gvisor", "timeout_ms": 1, "memory_mib": 256,
         "cpus": 0.5, "tmp_mib": 100, "env": {"A": "1"}, "concurrency": 2, "image": null,
-        "network": "none", "fresh_process": false,
+        "network": "none", "fresh_process": true, "min_warm": 1, "keep_processes": false,
     });
     let created = server.post("/functions", &given).await.ok();
     for (name, value) in given.as_object().unwrap() {
@@ -76,7 +76,8 @@ async fn every_field_can_be_set_and_changed() {
     let changes = json!({
         "name": "other", "description": "e", "handler": null, "runtime": "docker",
         "timeout_ms": 900000, "memory_mib": 512, "cpus": 2.0, "tmp_mib": null,
-        "env": {"B": "2"}, "concurrency": null, "network": "none", "fresh_process": true,
+        "env": {"B": "2"}, "concurrency": null, "network": "none", "fresh_process": false, "min_warm": 0,
+        "keep_processes": true,
     });
     // One at a time, so that each is seen to leave the rest alone.
     let mut version = 1;
@@ -126,7 +127,8 @@ async fn null_is_the_default_in_a_new_function_and_refused_where_there_must_be_a
         "name": "f", "language": "python", "code": "fake:args", "description": null,
         "handler": null, "runtime": null, "timeout_ms": null, "memory_mib": null,
         "cpus": null, "tmp_mib": null, "env": null, "concurrency": null, "image": null,
-        "network": null, "fresh_process": null, "code_zip_base64": null,
+        "network": null, "fresh_process": null, "min_warm": null, "keep_processes": null,
+        "code_zip_base64": null,
     });
     server.post("/functions", &nulls).await.ok();
     for name in [
@@ -172,6 +174,9 @@ async fn what_is_wrong_with_a_new_function_is_named() {
         ("cpus", json!(0)),
         ("cpus", json!(1000)),
         ("tmp_mib", json!(65)),
+        ("min_warm", json!(1_001)),
+        ("min_warm", json!(-1)),
+        ("keep_processes", json!("yes")),
         ("env", json!({"1": "x"})),
         ("env", json!({"A": 1})),
         ("env", json!({"A": "\u{0}"})),

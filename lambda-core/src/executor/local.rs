@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -12,18 +13,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::code::Code;
-use super::run::Run;
-use super::{ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver};
+use super::run::{Run, Undeployed};
+use super::running::Running;
+use super::{ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver, TestRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
 use crate::model::{
-    Function, FunctionId, FunctionSelector, InvocationEntry, InvocationOutput, InvocationRecord,
-    OwnerId, Payload, RuntimeName,
+    CodeSource, Function, FunctionId, FunctionSelector, InvocationEntry, InvocationOutput,
+    InvocationRecord, Namespace, OwnerId, Payload, RequestId, RevisionId, RuntimeName,
 };
 use crate::output::LogStream;
-use crate::pool::{FailingRuntime, Pool, PoolOptions, PoolStats};
+use crate::pool::{Pool, PoolOptions, PoolStats};
 use crate::recorder::Recorder;
-use crate::runtime::{Finding, Runtime, Severity};
+use crate::runtime::{Finding, Runtime};
 use crate::store::{FunctionCache, Store};
 
 /// How long removing the last sandboxes may take once all invocations have ended.
@@ -41,6 +43,9 @@ struct Shared {
     runtimes: HashMap<RuntimeName, Arc<dyn Runtime>>,
     pool: Pool,
     recorder: Recorder,
+    running: Running,
+    /// Tells the sandboxes of tests apart in the pool, where they are versions of one function.
+    tests: AtomicU32,
     tasks: TaskTracker,
     closing: CancellationToken,
     kill: CancellationToken,
@@ -62,6 +67,8 @@ pub struct LocalExecutorParts {
     pub recorder: Recorder,
     /// An empty directory of its own, for unpacked code.
     pub code_directory: PathBuf,
+    /// Where the pool tells other processes what is amiss; none: nowhere.
+    pub pool_status: Option<PathBuf>,
 }
 
 impl LocalExecutorParts {
@@ -81,6 +88,7 @@ impl LocalExecutorParts {
             pool: PoolOptions::default(),
             recorder,
             code_directory,
+            pool_status: None,
         }
     }
 }
@@ -93,13 +101,19 @@ impl LocalExecutor {
         for runtime in parts.runtimes {
             runtimes.entry(runtime.name()).or_insert(runtime);
         }
+        let pool = Pool::new(parts.pool, runtimes.clone(), parts.owner);
+        if let Some(path) = parts.pool_status {
+            pool.report_to(path);
+        }
         Self(Arc::new(Shared {
             owner: parts.owner,
             functions: FunctionCache::new(Arc::clone(&parts.store)),
             code: Code::new(parts.store, parts.code_directory),
-            pool: Pool::new(parts.pool, runtimes.clone(), parts.owner),
+            pool,
             runtimes,
             recorder: parts.recorder,
+            running: Running::default(),
+            tests: AtomicU32::new(1),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             kill: CancellationToken::new(),
@@ -140,13 +154,60 @@ impl Executor for LocalExecutor {
             started_at,
             kill: shared.kill.clone(),
             function,
+            undeployed: None,
         };
-        let (invocation, driver) = Invocation::new(run.request_id);
-        // A task of its own: whoever asked may go away, the run goes on.
-        let shared = Arc::clone(shared);
-        let tasks = shared.tasks.clone();
-        tasks.spawn(async move { shared.run(run, driver).await });
-        Ok(invocation)
+        Ok(shared.spawn(run))
+    }
+
+    async fn start_test(&self, request: TestRequest) -> Result<Invocation> {
+        let started = Instant::now();
+        let started_at = Timestamp::now();
+        let shared = &self.0;
+        if shared.closing.is_cancelled() {
+            return Err(closed());
+        }
+        let format = request.code.format();
+        let code = match request.code {
+            CodeSource::Inline(text) => Bytes::from(text),
+            CodeSource::Zip(bytes) => bytes,
+            CodeSource::ZipFile(_) => {
+                return Err(Error::internal(
+                    "test",
+                    "The code of a test was not read before it is run.",
+                ));
+            }
+        };
+        let function = Function {
+            namespace: request.namespace,
+            id: FunctionId::TEST,
+            name: request.name,
+            version: 0,
+            revision: RevisionId::new(),
+            created_at: started_at,
+            updated_at: started_at,
+            config: request.config,
+            code: Vec::new(),
+        };
+        let run = Run {
+            request_id: request.request_id,
+            runtime: shared.choose_runtime(&function, request.runtime)?,
+            payload: payload(&function, request.payload)?,
+            timeout: timeout(&function, request.timeout)?,
+            trace_id: request.trace_id,
+            started,
+            started_at,
+            kill: shared.kill.clone(),
+            function: Arc::new(function),
+            undeployed: Some(Undeployed {
+                code: (format, code),
+                pool_version: shared.tests.fetch_add(1, Ordering::Relaxed),
+            }),
+        };
+        Ok(shared.spawn(run))
+    }
+
+    async fn cancel(&self, namespace: &Namespace, id: RequestId) -> Result<()> {
+        self.0.running.cancel(namespace, id)
     }
 
     fn function_changed(&self, function: FunctionId, change: FunctionChange) {
@@ -161,25 +222,7 @@ impl Executor for LocalExecutor {
     }
 
     fn check(&self) -> Vec<Finding> {
-        let failing = self.0.pool.stats().failing;
-        let finding = |failing: FailingRuntime| {
-            let what = if failing.is_open {
-                "Callers are refused"
-            } else {
-                "Callers wait"
-            };
-            Finding::bad(
-                Severity::Warning,
-                format!("{} sandboxes", failing.runtime),
-                format!(
-                    "The last {} attempts to create one failed. {what} until the next, in {:.1} s.",
-                    failing.failures,
-                    failing.retry_after.as_secs_f64()
-                ),
-                "The platform's log says why each failed.",
-            )
-        };
-        failing.into_iter().map(finding).collect()
+        self.0.pool.stats().findings()
     }
 
     fn pool_stats(&self) -> Option<PoolStats> {
@@ -208,6 +251,21 @@ impl Executor for LocalExecutor {
 }
 
 impl Shared {
+    /// A task of its own: whoever asked may go away, the run goes on.
+    fn spawn(self: &Arc<Self>, run: Run) -> Invocation {
+        let (invocation, driver) = Invocation::new(run.request_id);
+        let function = Arc::clone(&run.function);
+        let stay = self
+            .running
+            .enter(run.request_id, function, invocation.canceller());
+        let shared = Arc::clone(self);
+        self.tasks.spawn(async move {
+            shared.run(run, driver).await;
+            drop(stay);
+        });
+        invocation
+    }
+
     async fn run(&self, run: Run, driver: InvocationDriver) {
         let result = run
             .execute(&self.pool, &self.code, self.owner, &driver)
@@ -293,6 +351,8 @@ fn payload(function: &Function, payload: Payload) -> Result<Bytes> {
             "The function has a handler: it takes an `event`, not `args`.",
         )
         .hint("Send `event` with any JSON value.")),
+        // What a script is called with where nothing is said.
+        Payload::Event(event) if !is_handler && &*event == b"null" => Ok(Bytes::from_static(b"[]")),
         Payload::Event(_) if !is_handler => Err(Error::invalid(
             "execute",
             "The function is a script: it takes `args`, not an `event`.",

@@ -91,6 +91,12 @@ pub struct FunctionConfig {
     /// Each invocation of a handler function is a process of its own, which finds the code
     /// loaded and nothing that another invocation left in memory. Scripts are always so.
     pub fresh_process: bool,
+    /// Sandboxes that are kept warm, code loaded, also while nobody calls: of the current
+    /// version, in its own runtime. At most `concurrency`.
+    pub min_warm: u32,
+    /// What a handler leaves running when it has answered runs on. Otherwise it is killed, but
+    /// for what ran when the module had been loaded. It never applies to scripts.
+    pub keep_processes: bool,
 }
 
 impl FunctionConfig {
@@ -111,6 +117,8 @@ impl FunctionConfig {
             image: None,
             network: "none".to_owned(),
             fresh_process: false,
+            min_warm: 0,
+            keep_processes: false,
         }
     }
 
@@ -161,6 +169,20 @@ impl FunctionConfig {
         }
         if self.concurrency == Some(0) {
             return invalid("`concurrency` is at least 1.".to_owned());
+        }
+        let most = self.concurrency.unwrap_or(limits::MIN_WARM_MAX);
+        if self.min_warm > most.min(limits::MIN_WARM_MAX) {
+            return invalid(format!(
+                "`min_warm` is 0 to {}, and at most `concurrency`.",
+                limits::MIN_WARM_MAX
+            ));
+        }
+        if self.keep_processes && self.fresh_process {
+            return Err(Error::invalid(
+                "function_validate",
+                "`keep_processes` and `fresh_process` contradict each other.",
+            )
+            .hint("With `fresh_process` nothing outlives an invocation; leave one of them out."));
         }
         validate_env(&self.env)
     }
@@ -333,6 +355,10 @@ pub struct FunctionPatch {
     pub network: Option<String>,
     /// Whether each invocation is a process of its own.
     pub fresh_process: Option<bool>,
+    /// How many sandboxes are kept warm.
+    pub min_warm: Option<u32>,
+    /// Whether what an invocation leaves running runs on.
+    pub keep_processes: Option<bool>,
     /// New code.
     pub code: Option<CodeSource>,
 }
@@ -358,5 +384,7 @@ impl FunctionPatch {
         set(&mut config.image, &self.image);
         set(&mut config.network, &self.network);
         set(&mut config.fresh_process, &self.fresh_process);
+        set(&mut config.min_warm, &self.min_warm);
+        set(&mut config.keep_processes, &self.keep_processes);
     }
 }

@@ -74,6 +74,12 @@ pub const ALIASES_MAX: u32 = 100;
 /// processes are fewer).
 pub const OPEN_FILES_MAX: u64 = 1_024;
 
+/// Longest name of an access token, in characters.
+pub const TOKEN_NAME_CHARS_MAX: usize = 100;
+
+/// Most sandboxes of a function that are kept warm.
+pub const MIN_WARM_MAX: u32 = 1_000;
+
 /// Page size of a listing that names none.
 pub const PAGE_DEFAULT: u32 = 50;
 /// Largest page of a listing.

@@ -148,6 +148,7 @@ impl PlatformBuilder {
                 data_dir.code(),
             );
             parts.pool = self.pool;
+            parts.pool_status = Some(data_dir.pool_status());
             Arc::new(LocalExecutor::new(parts))
         });
         Ok(Platform {

@@ -256,7 +256,7 @@ impl Platform {
         Ok(updated)
     }
 
-    fn check_config(&self, config: &FunctionConfig) -> Result<()> {
+    pub(super) fn check_config(&self, config: &FunctionConfig) -> Result<()> {
         config.validate()?;
         let own = |runtime: &&std::sync::Arc<dyn crate::Runtime>| runtime.name() == config.runtime;
         match self.inner.runtimes.iter().find(own) {

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::stats::BreakerState;
+
 /// From so many failures in a row on, callers are refused instead of queued.
 const OPENS_AT: u32 = 3;
 
@@ -39,6 +41,14 @@ impl Breaker {
         self.failures >= OPENS_AT
     }
 
+    pub(super) fn state(&self, now: Instant) -> BreakerState {
+        match self.retry_at {
+            Some(at) if self.is_open() && at > now => BreakerState::Open,
+            Some(_) if self.is_open() => BreakerState::HalfOpen,
+            _ => BreakerState::Closed,
+        }
+    }
+
     pub(super) fn failures(&self) -> u32 {
         self.failures
     }
@@ -68,7 +78,10 @@ mod tests {
         }
         assert!(breaker.is_open());
         assert_eq!(breaker.pause(now), PAUSE_MAX);
+        assert_eq!(breaker.state(now), BreakerState::Open);
+        assert_eq!(breaker.state(now + PAUSE_MAX), BreakerState::HalfOpen);
         breaker.succeeded();
         assert!(breaker.permits(now, 5) && !breaker.is_open());
+        assert_eq!(breaker.state(now), BreakerState::Closed);
     }
 }

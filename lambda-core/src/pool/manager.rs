@@ -1,10 +1,13 @@
 //! Carries out what the pool's state decides.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::task::AbortOnDropHandle;
@@ -13,7 +16,8 @@ use super::key::{PoolKey, SandboxClass};
 use super::lease::Lease;
 use super::options::PoolOptions;
 use super::state::{Action, Demand, PoolState, Refusal, Slot, WaiterId};
-use super::stats::PoolStats;
+use super::stats::{PoolStats, RuntimeStats};
+use super::survey::StatusFile;
 use super::{refusal, upkeep};
 use crate::error::{Error, Result};
 use crate::model::{FunctionId, OwnerId, RuntimeName, SandboxId, StartKind};
@@ -43,8 +47,29 @@ pub(super) struct Inner {
     pub(super) sandboxes: HashMap<Slot, Member>,
     /// What a sandbox with mounted code is made from; set by those who wait for it.
     plans: HashMap<PoolKey, CreateSandbox>,
+    /// How what is kept warm is made.
+    provided: HashMap<FunctionId, Provided>,
     waiters: HashMap<WaiterId, oneshot::Sender<Result<Lease>>>,
     ticker: Option<AbortOnDropHandle<()>>,
+    pub(super) status_file: Option<StatusFile>,
+}
+
+#[derive(Debug)]
+struct Provided {
+    key: PoolKey,
+    create: CreateSandbox,
+    loader: Arc<dyn CodeLoader>,
+}
+
+/// Loads the code of one function version into sandboxes that are kept warm.
+#[async_trait]
+pub trait CodeLoader: fmt::Debug + Send + Sync + 'static {
+    /// Loads it, within the function's own timeout.
+    ///
+    /// # Errors
+    /// Whatever hinders it; the sandbox is destroyed then, and another try follows after a
+    /// pause.
+    async fn load(&self, sandbox: &dyn Sandbox) -> Result<()>;
 }
 
 #[derive(Debug, Clone)]
@@ -98,8 +123,10 @@ impl Pool {
                 state: PoolState::new(options, Instant::now()),
                 sandboxes: HashMap::new(),
                 plans: HashMap::new(),
+                provided: HashMap::new(),
                 waiters: HashMap::new(),
                 ticker: None,
+                status_file: None,
             }),
             removed: Notify::new(),
             hurry: Arc::clone(&hurry),
@@ -107,6 +134,11 @@ impl Pool {
         let ticker = tokio::spawn(upkeep::tick_forever(Arc::downgrade(&shared), hurry));
         shared.lock().ticker = Some(AbortOnDropHandle::new(ticker));
         Self(shared)
+    }
+
+    /// Has it tell other processes what is amiss, in a file of its own.
+    pub(crate) fn report_to(&self, path: PathBuf) {
+        self.0.lock().status_file = Some(StatusFile::new(path));
     }
 
     /// A sandbox for one invocation: a warm one, a prewarmed one, or one that is created.
@@ -146,22 +178,57 @@ impl Pool {
         }
     }
 
-    /// Keeps `count` warm sandboxes of a function, once it has that many, however long they
-    /// idle and whoever else needs the room.
-    pub fn set_warm_min(&self, function: FunctionId, count: u32) {
-        self.0.lock().state.set_warm_min(function, count);
+    /// Keeps `min_warm` sandboxes of the request's key with their code loaded by `loader`,
+    /// within the bounds of the pool and of its function; it replaces what was asked for that
+    /// function before.
+    pub fn provision(&self, request: PoolRequest, min_warm: u32, loader: Arc<dyn CodeLoader>) {
+        let mut inner = self.0.lock();
+        let demand = demand(&inner, &request);
+        let PoolRequest { key, create, .. } = request;
+        let provided = Provided {
+            key: key.clone(),
+            create,
+            loader,
+        };
+        inner.provided.insert(key.function, provided);
+        let actions = inner.state.provision(Instant::now(), key, demand, min_warm);
+        self.carry_out(&mut inner, actions);
+        inner.forget_plans();
+        drop(inner);
+        self.0.hurry.notify_one();
+    }
+
+    /// Keeps no sandboxes of a function any more beyond what is called.
+    pub fn unprovision(&self, function: FunctionId) {
+        let mut inner = self.0.lock();
+        inner.state.unprovision(function);
+        inner.forget_plans();
+    }
+
+    /// The functions of which some are kept warm.
+    #[must_use]
+    pub fn provisioned(&self) -> Vec<FunctionId> {
+        self.0.lock().provided.keys().copied().collect()
     }
 
     /// Lets go of what idles for a function, all versions but `except`, and of the rest of
     /// them when they have served.
     pub fn function_changed(&self, function: FunctionId, except: Option<u32>) {
         self.event(|state, _| state.function_changed(function, except));
+        self.0.lock().forget_plans();
     }
 
     /// What is there, in numbers.
     #[must_use]
     pub fn stats(&self) -> PoolStats {
-        self.0.lock().state.stats(Instant::now())
+        let mut stats = self.0.lock().state.stats(Instant::now());
+        for name in self.0.runtimes.keys() {
+            if stats.runtimes.iter().all(|known| known.runtime != *name) {
+                stats.runtimes.push(RuntimeStats::well(name.clone()));
+            }
+        }
+        stats.runtimes.sort_by(|a, b| a.runtime.cmp(&b.runtime));
+        stats
     }
 
     /// Refuses all who wait and all who come, and destroys every sandbox that is or becomes
@@ -221,11 +288,7 @@ impl Pool {
                 return Ok(lease);
             }
             let is_mounted = request.create.code_directory.is_some();
-            let class = SandboxClass::of(request.key.runtime.clone(), &request.create);
-            let concurrency = request
-                .concurrency
-                .unwrap_or(inner.state.options().function_concurrency);
-            let demand = Demand::new(Arc::new(class), is_mounted, concurrency);
+            let demand = demand(&inner, request);
             let (sender, receiver) = oneshot::channel();
             inner.waiters.insert(waiter, sender);
             if is_mounted {
@@ -263,6 +326,11 @@ impl Pool {
                 } => self.hand(inner, waiter, slot, start, is_frozen),
                 Action::Create { slot, class, key } => self.create(inner, slot, &class, key),
                 Action::Destroy { slot } => self.destroy(inner, slot),
+                Action::Load {
+                    slot,
+                    key,
+                    is_frozen,
+                } => self.load(inner, slot, &key, is_frozen),
                 Action::Freeze { slot } => self.freeze(inner, slot),
                 Action::Refuse { waiter, reason } => {
                     if let Some(sender) = inner.waiters.remove(&waiter) {
@@ -309,7 +377,7 @@ impl Pool {
         key: Option<Arc<PoolKey>>,
     ) {
         let plan = match &key {
-            Some(key) => inner.plans.get(&**key).cloned(),
+            Some(key) => inner.plan(key),
             None => Some(class.request(self.0.owner, BOOT_TIMEOUT)),
         };
         let runtime = self.0.runtimes.get(&class.runtime).cloned();
@@ -392,6 +460,35 @@ impl Pool {
         });
     }
 
+    fn load(&self, inner: &Inner, slot: Slot, key: &PoolKey, is_frozen: bool) {
+        let member = inner.sandboxes.get(&slot).cloned();
+        let provided = inner.provided.get(&key.function);
+        let loader = provided
+            .filter(|own| own.key == *key)
+            .map(|own| Arc::clone(&own.loader));
+        let (pool, function) = (self.clone(), key.function);
+        self.0.handle.spawn(async move {
+            let began = Instant::now();
+            let loaded = match (&member, loader) {
+                (Some(member), Some(loader)) => {
+                    if is_frozen {
+                        let _turn = member.frost.lock().await;
+                        member.sandbox.thaw().await;
+                    }
+                    loader.load(&*member.sandbox).await
+                }
+                _ => Err(Error::internal("pool_provision", "Its code is not known any more.")),
+            };
+            match loaded {
+                Ok(()) => pool.event(|state, now| state.loaded(now, slot, began.elapsed())),
+                Err(error) => {
+                    tracing::warn!(%function, ?error, "a sandbox could not be warmed ahead of its first call");
+                    pool.event(|state, now| state.load_failed(now, slot));
+                }
+            }
+        });
+    }
+
     fn freeze(&self, inner: &Inner, slot: Slot) {
         let Some(member) = inner.sandboxes.get(&slot).cloned() else {
             return;
@@ -405,6 +502,15 @@ impl Pool {
             }
         });
     }
+}
+
+fn demand(inner: &Inner, request: &PoolRequest) -> Demand {
+    let class = SandboxClass::of(request.key.runtime.clone(), &request.create);
+    let concurrency = request
+        .concurrency
+        .unwrap_or(inner.state.options().function_concurrency);
+    let is_mounted = request.create.code_directory.is_some();
+    Demand::new(Arc::new(class), is_mounted, concurrency)
 }
 
 impl Shared {
@@ -421,6 +527,16 @@ impl Inner {
     pub(super) fn forget_plans(&mut self) {
         let state = &self.state;
         self.plans.retain(|key, _| state.is_key_waited_for(key));
+        self.provided
+            .retain(|function, own| state.provisioned(*function) == Some(&own.key));
+    }
+
+    fn plan(&self, key: &PoolKey) -> Option<CreateSandbox> {
+        let provided = self.provided.get(&key.function);
+        let provided = provided
+            .filter(|own| own.key == *key)
+            .map(|own| &own.create);
+        self.plans.get(key).or(provided).cloned()
     }
 }
 

@@ -15,13 +15,17 @@ mod queue;
 mod refusal;
 pub mod state;
 mod stats;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 
 pub use key::{PoolKey, SandboxClass};
 pub use lease::Lease;
-pub use manager::{Pool, PoolRequest};
+pub use manager::{CodeLoader, Pool, PoolRequest};
 pub use options::PoolOptions;
 pub use policy::{EvictionPolicy, GreedyDual, IdleSandbox, LeastRecentlyUsed};
-pub use stats::{FailingRuntime, PoolStats};
+pub use stats::{
+    BreakerState, ClassStats, PoolCounters, PoolStats, ProvisionedStats, RuntimeStats,
+};
+pub use survey::survey;

@@ -125,6 +125,10 @@ impl Queue {
         self.lines.iter().map(|(function, line)| (*function, line))
     }
 
+    pub(super) fn waiters(&self) -> impl Iterator<Item = &Waiter> {
+        self.lines.values().flat_map(|line| line.waiters.values())
+    }
+
     /// Who has waited longest for a sandbox of `key`.
     pub(super) fn first_of(&self, key: &PoolKey) -> Option<WaiterId> {
         let line = self.lines.get(&key.function)?;

@@ -24,6 +24,7 @@ pub(super) async fn tick_forever(shared: Weak<Shared>, hurry: Arc<Notify>) {
         };
         if examined_at.is_none_or(|at| at.elapsed() >= TICK) {
             bury_dead(&pool);
+            report(&pool);
             examined_at = Some(Instant::now());
         }
         sample(&pool);
@@ -41,6 +42,17 @@ pub(super) async fn tick_forever(shared: Weak<Shared>, hurry: Arc<Notify>) {
             }
         }
         tokio::time::sleep(TICK_WHILE_WAITING).await;
+    }
+}
+
+/// Tells other processes what is amiss.
+fn report(pool: &Pool) {
+    let stats = pool.stats();
+    // Out of the lock while it is written to.
+    let file = pool.0.lock().status_file.take();
+    if let Some(mut file) = file {
+        file.write(&stats);
+        pool.0.lock().status_file = Some(file);
     }
 }
 

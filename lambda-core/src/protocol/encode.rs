@@ -71,6 +71,8 @@ struct InitConfig<'a> {
     env: &'a std::collections::BTreeMap<String, String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     fresh_process: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    keep_processes: bool,
     code: InitCode,
 }
 
@@ -97,6 +99,7 @@ pub(crate) fn init(
         env: &function.config.env,
         // A script's every execution is one anyway.
         fresh_process: function.config.fresh_process && function.config.handler.is_some(),
+        keep_processes: function.config.keep_processes && function.config.handler.is_some(),
         code: InitCode {
             format: match &request.code {
                 Some((CodeFormat::Inline, _)) => "inline",

@@ -1,10 +1,12 @@
 //! Out of memory is told from every other end (threat 19).
 
+use std::time::Duration;
+
 use lambda_core::output::OutputCapture;
 use lambda_core::runtime::{SandboxEnd, SandboxReply};
 
 use crate::for_each_runtime;
-use crate::support::{JAVASCRIPT, PYTHON, handler, script, stdout};
+use crate::support::{JAVASCRIPT, PYTHON, event, handler, script, stdout};
 
 const GROW: &str = "held = []\nwhile True:\n    held.append(bytearray(4 << 20))\n";
 
@@ -25,6 +27,26 @@ for_each_runtime! {
         let (reply, _) = running.invoke("{}").await;
         assert_eq!(reply, SandboxReply::OutOfMemory);
         running.destroy().await;
+    }
+
+    async fn the_peak_is_known_though_the_cgroup_is_gone_before_it_is_read(bench: &Bench) {
+        for (body, is_oom_killed) in [(GROW, true), ("import os\nos._exit(1)\n", false)] {
+            let code = format!("def handler(event, context):\n{}", indent(body));
+            let running = bench.start(&handler(PYTHON), &code).await;
+            let output = OutputCapture::new();
+            let mut call = running.sandbox.invoke(event("{}"), &output);
+            // Sent, and then not looked at until nothing is left: the host is overloaded.
+            assert!(futures_util::poll!(&mut call).is_pending());
+            while running.sandbox.cpu_time().is_some() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let reply = call.await.unwrap();
+            assert_eq!(reply == SandboxReply::OutOfMemory, is_oom_killed, "{reply:?}");
+            let peak = running.sandbox.memory_peak_mib().await;
+            let expected = if is_oom_killed { 128..=128 } else { 1..=127 };
+            assert!(peak.is_some_and(|peak| expected.contains(&peak)), "{peak:?}");
+            running.destroy().await;
+        }
     }
 
     async fn a_child_of_a_handler_that_takes_too_much(bench: &Bench) {

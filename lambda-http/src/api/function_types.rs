@@ -61,17 +61,29 @@ pub(super) struct FunctionBody {
     #[serde(deserialize_with = "present")]
     fresh_process: Option<Option<bool>>,
     #[serde(deserialize_with = "present")]
+    min_warm: Option<Option<u32>>,
+    #[serde(deserialize_with = "present")]
+    keep_processes: Option<Option<bool>>,
+    #[serde(deserialize_with = "present")]
     code: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
     code_zip_base64: Option<Option<String>>,
+    /// Code that did not come as a field of JSON.
+    #[serde(skip)]
+    pub(super) uploaded: Option<CodeSource>,
 }
 
 impl FunctionBody {
-    /// A new function. `null` means the default, as if the field were not there.
-    pub(super) fn into_new_function(self) -> Result<NewFunction, ApiError> {
+    /// A new function. `null` means the default, as if the field were not there. `name`: where it
+    /// is given none; else it is required.
+    pub(super) fn into_new_function(self, name: Option<&str>) -> Result<NewFunction, ApiError> {
         let missing = |field: &str| ApiError::invalid(format!("The field `{field}` is missing."));
         let mut patch = self.without_nulls().into_patch()?;
-        let name = patch.name.take().ok_or_else(|| missing("name"))?;
+        let name = match (patch.name.take(), name) {
+            (Some(given), _) => given,
+            (None, Some(default)) => default.parse()?,
+            (None, None) => return Err(missing("name")),
+        };
         let language = patch.language.ok_or_else(|| missing("language"))?;
         let code = patch.code.take().ok_or_else(|| missing("code"))?;
         let mut config = FunctionConfig::new(language);
@@ -93,6 +105,8 @@ impl FunctionBody {
         drop_null(&mut self.env);
         drop_null(&mut self.network);
         drop_null(&mut self.fresh_process);
+        drop_null(&mut self.min_warm);
+        drop_null(&mut self.keep_processes);
         drop_null(&mut self.code);
         drop_null(&mut self.code_zip_base64);
         self
@@ -115,17 +129,19 @@ impl FunctionBody {
         patch.image = self.image;
         patch.network = not_null("network", self.network)?;
         patch.fresh_process = not_null("fresh_process", self.fresh_process)?;
+        patch.min_warm = not_null("min_warm", self.min_warm)?;
+        patch.keep_processes = not_null("keep_processes", self.keep_processes)?;
         let code = not_null("code", self.code)?;
         let zip = not_null("code_zip_base64", self.code_zip_base64)?;
-        patch.code = match (code, zip) {
-            (Some(_), Some(_)) => {
+        patch.code = match (code, zip, self.uploaded) {
+            (Some(text), None, None) => Some(CodeSource::Inline(text)),
+            (None, Some(text), None) => Some(CodeSource::Zip(decode(&text)?.into())),
+            (None, None, uploaded) => uploaded,
+            _ => {
                 return Err(ApiError::invalid(
-                    "Give `code` (one source file) or `code_zip_base64`, not both.",
+                    "Give `code` (one source file), `code_zip_base64` or a `file`, not several.",
                 ));
             }
-            (Some(text), None) => Some(CodeSource::Inline(text)),
-            (None, Some(text)) => Some(CodeSource::Zip(decode(&text)?.into())),
-            (None, None) => None,
         };
         Ok(patch)
     }
@@ -202,6 +218,8 @@ pub(super) struct FunctionView<'a> {
     image: Option<&'a str>,
     network: &'a str,
     fresh_process: bool,
+    min_warm: u32,
+    keep_processes: bool,
     code_format: Option<CodeFormat>,
     code_size_bytes: u64,
     code_sha256: Option<String>,
@@ -236,6 +254,8 @@ impl<'a> FunctionView<'a> {
             image: config.image.as_deref(),
             network: &config.network,
             fresh_process: config.fresh_process,
+            min_warm: config.min_warm,
+            keep_processes: config.keep_processes,
             code_format: code.map(|code| code.format),
             code_size_bytes: code.map_or(0, |code| code.size_bytes),
             code_sha256: code.map(|code| code.digest.to_string()),

@@ -24,9 +24,19 @@ struct Stored {
     concurrency: Option<u32>,
     image: Option<String>,
     network: String,
-    /// Left out where it is false, so that programs which do not know it read the rest.
+    /// This and what follows is left out where it is the default, so that programs which do not know it read the rest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     fresh_process: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    min_warm: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    keep_processes: bool,
+}
+
+// As serde asks for it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Error of [`decode`].
@@ -48,6 +58,8 @@ pub(crate) fn encode(config: &FunctionConfig) -> Result<String, serde_json::Erro
         image: config.image.clone(),
         network: config.network.clone(),
         fresh_process: config.fresh_process,
+        min_warm: config.min_warm,
+        keep_processes: config.keep_processes,
     })
 }
 
@@ -67,6 +79,8 @@ pub(crate) fn decode(json: &str) -> Result<FunctionConfig, DecodeError> {
     config.image = stored.image;
     config.network = stored.network;
     config.fresh_process = stored.fresh_process;
+    config.min_warm = stored.min_warm;
+    config.keep_processes = stored.keep_processes;
     Ok(config)
 }
 

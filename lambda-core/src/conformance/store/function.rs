@@ -58,6 +58,8 @@ pub(super) async fn every_field_is_kept(store: Arc<dyn Store>) {
         image: Some("registry.example/x:1".to_owned()),
         network: "backend".to_owned(),
         fresh_process: true,
+        min_warm: 3,
+        keep_processes: true,
     };
     let zip = CodeRef {
         format: CodeFormat::Zip,

@@ -22,14 +22,18 @@
 //! | `sandboxes` | what there is |
 //! | `serve` | who gets what, and what is created |
 //! | `room` | what makes room |
+//! | `provision` | the warm sandboxes that a function always has |
 //! | `upkeep` | what time brings |
+//! | `count` | all of it in numbers |
 
+mod count;
+mod provision;
 mod room;
 mod sandboxes;
 mod serve;
 mod upkeep;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,10 +44,11 @@ use super::options::PoolOptions;
 use super::policy::IdleSandbox;
 pub use super::queue::{Demand, WaiterId};
 use super::queue::{Queue, Waiter};
-use super::stats::{FailingRuntime, PoolStats};
+use super::stats::PoolCounters;
 use crate::model::{FunctionId, RuntimeName, StartKind};
 use crate::pool::key::SandboxClass;
 
+use provision::Provision;
 use sandboxes::{Sandboxes, Stage};
 
 /// A sandbox, numbered in the order of creation.
@@ -111,6 +116,16 @@ pub enum Action {
         /// It idles, or its invocation has ended.
         slot: Slot,
     },
+    /// Load the code of `key` into the sandbox, ahead of the first call;
+    /// [`PoolState::loaded`] or [`PoolState::load_failed`] is due.
+    Load {
+        /// It has no code yet, and is the key's from now on.
+        slot: Slot,
+        /// Whose code.
+        key: Arc<PoolKey>,
+        /// It has to be thawed first.
+        is_frozen: bool,
+    },
     /// Freeze the sandbox, which idles.
     Freeze {
         /// It is thawed when it is handed or destroyed.
@@ -154,8 +169,8 @@ pub struct PoolState {
     sandboxes: Sandboxes,
     queue: Queue,
     breakers: HashMap<RuntimeName, Breaker>,
-    /// How many warm sandboxes of a function are kept however long they idle.
-    warm_min: HashMap<FunctionId, u32>,
+    /// The functions that always have warm sandboxes.
+    provisions: BTreeMap<FunctionId, Provision>,
     /// See [`EvictionPolicy::priority`](super::EvictionPolicy::priority).
     clock: f64,
     /// Some waiter is entitled to a sandbox that is being created or that lacks room.
@@ -164,6 +179,7 @@ pub struct PoolState {
     is_saturated: bool,
     sampled_at: Option<Instant>,
     closed: bool,
+    counters: PoolCounters,
 }
 
 impl PoolState {
@@ -176,7 +192,8 @@ impl PoolState {
             sandboxes: Sandboxes::default(),
             queue: Queue::default(),
             breakers: HashMap::new(),
-            warm_min: HashMap::new(),
+            provisions: BTreeMap::new(),
+            counters: PoolCounters::default(),
             clock: 0.0,
             is_short: false,
             is_saturated: false,
@@ -194,7 +211,9 @@ impl PoolState {
     /// Takes the sandbox of `key` that was used last, if one idles. Nobody is passed over:
     /// nobody waits beside an idle sandbox.
     pub fn take_idle(&mut self, now: Instant, key: &PoolKey) -> Option<Taken> {
-        self.sandboxes.take(now, key)
+        let taken = self.sandboxes.take(now, key)?;
+        self.counters.started(taken.start());
+        Some(taken)
     }
 
     /// Someone needs a sandbox.
@@ -205,12 +224,11 @@ impl PoolState {
         key: PoolKey,
         demand: Demand,
     ) -> Vec<Action> {
-        let refuse = |reason| vec![Action::Refuse { waiter: id, reason }];
         if self.closed {
-            return refuse(Refusal::Closed);
+            return vec![self.refuse(id, Refusal::Closed)];
         }
         if u64::from(demand.class.memory_mib) > self.options.memory_mib_max {
-            return refuse(Refusal::TooLarge);
+            return vec![self.refuse(id, Refusal::TooLarge)];
         }
         if let Some(taken) = self.take_idle(now, &key) {
             return vec![Action::Hand {
@@ -225,20 +243,17 @@ impl PoolState {
         let has_ready = !demand.is_mounted && !stock.ready.is_empty();
         let key = Arc::new(key);
         if let Some(retry_after) = self.refusing(now, &key, &demand, has_ready) {
-            return refuse(Refusal::RuntimeFailing { retry_after });
+            return vec![self.refuse(id, Refusal::RuntimeFailing { retry_after })];
         }
         let mut actions = Vec::new();
         // Those whose sandbox is on its way count as waiting too: the bound is on people.
         if self.queue.len() >= self.options.queue_max as usize && !has_ready {
             let own = self.queue.line(key.function).map_or(0, |line| line.len());
             let Some(shed) = self.queue.last_of_longest(own + 1) else {
-                return refuse(Refusal::QueueFull);
+                return vec![self.refuse(id, Refusal::QueueFull)];
             };
             self.queue.remove(shed);
-            actions.push(Action::Refuse {
-                waiter: shed,
-                reason: Refusal::QueueFull,
-            });
+            actions.push(self.refuse(shed, Refusal::QueueFull));
         }
         let deadline = now + self.options.queue_timeout;
         let waiter = Waiter {
@@ -251,10 +266,7 @@ impl PoolState {
         self.serve(now, &mut actions);
         // With a sandbox ready it is served at once, or else its function is at its bound.
         if self.queue.len() > self.options.queue_max as usize && self.queue.remove(id).is_some() {
-            actions.push(Action::Refuse {
-                waiter: id,
-                reason: Refusal::QueueFull,
-            });
+            actions.push(self.refuse(id, Refusal::QueueFull));
         }
         actions
     }
@@ -323,12 +335,15 @@ impl PoolState {
         let Some(entry) = self.sandboxes.failed(slot) else {
             return actions;
         };
-        let refuse = |reason| move |waiter| Action::Refuse { waiter, reason };
-        let is_for = |waiter: &Waiter| match &entry.key {
-            Some(key) => waiter.key == *key,
-            None => waiter.demand.class == entry.class && !waiter.demand.is_mounted,
+        self.counters.create_failures += 1;
+        let is_for = |key: &PoolKey, demand: &Demand| match &entry.key {
+            Some(own) => *key == **own,
+            None => demand.class == entry.class && !demand.is_mounted,
         };
-        let mut refused = self.queue.matching(is_for);
+        let mut refused = self
+            .queue
+            .matching(|waiter| is_for(&waiter.key, &waiter.demand));
+        self.provision_failed(now, is_for);
         if permanent {
             self.sandboxes.stock(&entry.class).is_impossible = true;
         } else {
@@ -349,13 +364,15 @@ impl PoolState {
                 lost.iter()
                     .for_each(|waiter| _ = self.queue.remove(*waiter));
                 let reason = Refusal::RuntimeFailing { retry_after };
-                actions.extend(lost.into_iter().map(refuse(reason)));
+                for waiter in lost {
+                    actions.push(self.refuse(waiter, reason));
+                }
             }
         }
-        refused
-            .iter()
-            .for_each(|waiter| _ = self.queue.remove(*waiter));
-        actions.extend(refused.into_iter().map(refuse(Refusal::CreateFailed)));
+        for waiter in refused {
+            self.queue.remove(waiter);
+            actions.push(self.refuse(waiter, Refusal::CreateFailed));
+        }
         self.serve(now, &mut actions);
         self.refill(now, &mut actions);
         actions
@@ -408,7 +425,10 @@ impl PoolState {
     /// A sandbox without work was found dead. One that has been taken meanwhile is its taker's.
     pub fn died(&mut self, slot: Slot) -> Vec<Action> {
         match self.sandboxes.get(slot) {
-            Some(entry) if matches!(entry.stage, Stage::Idle { .. }) => self.discarded(slot),
+            Some(entry) if matches!(entry.stage, Stage::Idle { .. }) => {
+                self.counters.deaths += 1;
+                self.discarded(slot)
+            }
             _ => Vec::new(),
         }
     }
@@ -426,50 +446,41 @@ impl PoolState {
     /// when they have served.
     pub fn function_changed(&mut self, function: FunctionId, except: Option<u32>) -> Vec<Action> {
         let mut actions = Vec::new();
-        let stale: Vec<_> = self
+        if self
+            .provisioned(function)
+            .is_some_and(|key| Some(key.version) != except)
+        {
+            self.provisions.remove(&function);
+        }
+        let own: Vec<_> = self
             .sandboxes
             .iter()
-            .filter(|(_, entry)| {
-                entry
-                    .key
-                    .as_ref()
-                    .is_some_and(|key| key.function == function && Some(key.version) != except)
-            })
-            .map(|(slot, _)| slot)
+            .filter_map(|(slot, entry)| Some((slot, entry.key.as_ref()?)))
+            .filter(|(_, key)| key.function == function)
+            .map(|(slot, key)| (slot, Some(key.version) != except))
             .collect();
-        for slot in stale {
+        for (slot, is_stale) in own {
             match self.sandboxes.get_mut(slot) {
-                Some(entry) if matches!(entry.stage, Stage::Idle { .. }) => {
+                Some(entry) if is_stale && matches!(entry.stage, Stage::Idle { .. }) => {
                     self.destroy(slot, &mut actions);
                 }
-                Some(entry) => entry.is_stale = true,
+                // Not so any more where an earlier version is current again.
+                Some(entry) => entry.is_stale = is_stale,
                 None => {}
             }
         }
         actions
     }
 
-    /// Keeps `count` warm sandboxes of each version of a function that it has been called
-    /// with, however long they idle, and whoever else needs the room.
-    pub fn set_warm_min(&mut self, function: FunctionId, count: u32) {
-        if count == 0 {
-            self.warm_min.remove(&function);
-        } else {
-            self.warm_min.insert(function, count);
-        }
-    }
-
     /// Refuses all who wait and all who come, and lets go of all that is without work. Busy
     /// sandboxes go when they are released.
     pub fn close(&mut self) -> Vec<Action> {
         self.closed = true;
+        self.provisions.clear();
         let mut actions = Vec::new();
         for waiter in self.queue.matching(|_| true) {
             self.queue.remove(waiter);
-            actions.push(Action::Refuse {
-                waiter,
-                reason: Refusal::Closed,
-            });
+            actions.push(self.refuse(waiter, Refusal::Closed));
         }
         self.destroy_idle(|_, _| true, &mut actions);
         actions
@@ -505,27 +516,10 @@ impl PoolState {
             .collect()
     }
 
-    /// What is there, in numbers.
-    #[must_use]
-    pub fn stats(&self, now: Instant) -> PoolStats {
-        let mut stats = self.sandboxes.sums.clone();
-        stats.waiting = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
-        stats.failing = self
-            .breakers
-            .iter()
-            .filter(|(_, breaker)| breaker.failures() > 0)
-            .map(|(runtime, breaker)| {
-                let retry_after = breaker.pause(now);
-                FailingRuntime::new(
-                    runtime.clone(),
-                    breaker.failures(),
-                    breaker.is_open(),
-                    retry_after,
-                )
-            })
-            .collect();
-        stats.failing.sort_by(|a, b| a.runtime.cmp(&b.runtime));
-        stats
+    /// Tells a waiter, who is not in the queue any more, that it is refused.
+    fn refuse(&mut self, waiter: WaiterId, reason: Refusal) -> Action {
+        self.counters.refused(reason);
+        Action::Refuse { waiter, reason }
     }
 
     /// A sandbox begins to idle: how much it is worth to keep.

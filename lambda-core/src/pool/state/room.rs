@@ -1,5 +1,6 @@
 //! What makes room, and when a function must yield to another.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::sandboxes::{Entry, Stage};
@@ -115,26 +116,48 @@ impl PoolState {
             .sandboxes
             .iter()
             .filter(|(_, entry)| matches!(entry.stage, Stage::Idle { .. }))
-            .filter(|(_, entry)| !self.is_kept(entry))
-            .map(|(slot, entry)| (entry.priority, slot, entry.class.memory_mib))
             .collect();
-        found.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        found.sort_by(|(a, one), (b, other)| {
+            let by_priority = one.priority.total_cmp(&other.priority);
+            by_priority.then(a.cmp(b))
+        });
+        // Of those that a function always has: as many as there are beyond that.
+        let mut taken = HashMap::new();
+        found.retain(|(_, entry)| match (self.surplus(entry), &entry.key) {
+            (Some(surplus), Some(key)) => {
+                let taken: &mut u32 = taken.entry(key).or_default();
+                *taken += 1;
+                *taken <= surplus
+            }
+            _ => true,
+        });
+        let found = found.into_iter();
         found
+            .map(|(slot, entry)| (entry.priority, slot, entry.class.memory_mib))
+            .collect()
     }
 
     /// Whether it is one of the warm sandboxes that its function always has.
     pub(super) fn is_kept(&self, entry: &Entry) -> bool {
-        let Some(key) = &entry.key else { return false };
-        let Some(min) = self.warm_min.get(&key.function) else {
-            return false;
-        };
-        let version = self.sandboxes.versions.get(key);
-        !entry.is_stale && version.is_some_and(|version| version.live <= *min)
+        self.surplus(entry) == Some(0)
+    }
+
+    /// How many like it there are beyond those that its function always has; none: it is not of
+    /// that kind.
+    fn surplus(&self, entry: &Entry) -> Option<u32> {
+        let key = entry.key.as_ref().filter(|_| !entry.is_stale)?;
+        let provision = self.provisions.get(&key.function)?;
+        if provision.key != *key {
+            return None;
+        }
+        let live = self.sandboxes.versions.get(key).map_or(0, |own| own.live);
+        Some(live.saturating_sub(provision.min_warm))
     }
 
     fn evict_one(&mut self, slot: Slot, actions: &mut Vec<Action>) {
         if let Some(entry) = self.sandboxes.get(slot) {
             self.clock = self.clock.max(entry.priority);
+            self.counters.evictions += 1;
         }
         self.destroy(slot, actions);
     }

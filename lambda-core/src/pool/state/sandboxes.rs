@@ -92,7 +92,7 @@ pub(super) struct Sandboxes {
     pub(super) functions: HashMap<FunctionId, Tally>,
     pub(super) stocks: BTreeMap<Arc<SandboxClass>, Stock>,
     creating: HashMap<RuntimeName, u32>,
-    /// Without `waiting` and `failing`, which others know.
+    /// Only what can be added up.
     pub(super) sums: PoolStats,
     removing_mib: u64,
 }
@@ -236,6 +236,29 @@ impl Sandboxes {
             tally.uses += 1;
         }
         Some(taken)
+    }
+
+    /// An idle one begins to load the code of its key. Returns whether it is frozen.
+    pub(super) fn take_for_loading(&mut self, now: Instant, slot: Slot) -> Option<bool> {
+        let entry = self.entries.get_mut(&slot)?;
+        let (Stage::Idle { .. }, Some(key)) = (entry.stage, entry.key.clone()) else {
+            return None;
+        };
+        entry.stage = Stage::Busy { since: now };
+        let is_frozen = std::mem::take(&mut entry.is_frozen);
+        self.version(&key).idle.retain(|other| *other != slot);
+        self.sums.frozen -= u32::from(is_frozen);
+        self.sums.idle -= 1;
+        self.sums.busy += 1;
+        Some(is_frozen)
+    }
+
+    /// Those of a key are kept when they have served.
+    pub(super) fn refresh(&mut self, key: &PoolKey) {
+        let entries = self.entries.values_mut();
+        entries
+            .filter(|entry| entry.key.as_ref().is_some_and(|own| **own == *key))
+            .for_each(|entry| entry.is_stale = false);
     }
 
     /// One that served idles.

@@ -76,12 +76,13 @@ impl PoolState {
         self.serve(now, actions);
     }
 
-    /// Keeps as many ready of each class as it should have. Waits while somebody waits for a
+    /// Keeps as many warm of each function, and ready of each class, as it should have. Waits while somebody waits for a
     /// sandbox to be created: that one's start would be slowed by it.
     pub(super) fn refill(&mut self, now: Instant, actions: &mut Vec<Action>) {
         if self.closed || self.is_short {
             return;
         }
+        self.uphold(now, actions);
         let classes: Vec<_> = self.sandboxes.stocks.keys().cloned().collect();
         for class in classes {
             let target = self.target(now, &class);
@@ -139,6 +140,7 @@ impl PoolState {
         let Some(taken) = self.sandboxes.take(now, key) else {
             return;
         };
+        self.counters.started(start);
         self.queue.remove(waiter);
         self.queue.had_turn(key.function);
         actions.push(Action::Hand {
@@ -258,7 +260,7 @@ impl PoolState {
         }
     }
 
-    fn may_create(&self, now: Instant, class: &SandboxClass) -> bool {
+    pub(super) fn may_create(&self, now: Instant, class: &SandboxClass) -> bool {
         let creating = self.sandboxes.creating_in(&class.runtime);
         self.sandboxes.sums.creating < self.options.creating_max
             && self
@@ -267,13 +269,14 @@ impl PoolState {
                 .is_none_or(|breaker| breaker.permits(now, creating))
     }
 
-    fn create(
+    pub(super) fn create(
         &mut self,
         now: Instant,
         class: &Arc<SandboxClass>,
         key: Option<Arc<PoolKey>>,
         actions: &mut Vec<Action>,
     ) {
+        self.counters.creations += 1;
         let slot = self.sandboxes.add(now, Arc::clone(class), key.clone());
         actions.push(Action::Create {
             slot,

@@ -21,10 +21,7 @@ impl PoolState {
         let mut actions = Vec::new();
         for waiter in self.queue.matching(|waiter| waiter.deadline <= now) {
             self.queue.remove(waiter);
-            actions.push(Action::Refuse {
-                waiter,
-                reason: Refusal::QueueTimeout,
-            });
+            actions.push(self.refuse(waiter, Refusal::QueueTimeout));
         }
         self.expire(now, &mut actions);
         self.freeze(now, &mut actions);
@@ -127,12 +124,13 @@ impl PoolState {
                 }
             };
             if !is_kept {
+                self.counters.expirations += 1;
                 self.destroy(slot, actions);
             }
         }
-        let (queue, warm_min) = (&self.queue, &self.warm_min);
+        let (queue, provisions) = (&self.queue, &self.provisions);
         self.sandboxes.forget(
-            |function| queue.line(function).is_some() || warm_min.contains_key(&function),
+            |function| queue.line(function).is_some() || provisions.contains_key(&function),
             |_, stock| {
                 stock
                     .last_use

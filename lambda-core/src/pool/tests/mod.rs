@@ -3,6 +3,8 @@
 // Clippy knows tests by their attribute; helpers have none.
 #![allow(clippy::unwrap_used)]
 
+mod desk;
 mod properties;
+mod provisioned;
 mod rules;
 mod world;

@@ -20,7 +20,9 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         4 => which().prop_map(|which| Event::Removed { which }),
         1 => which().prop_map(|which| Event::Died { which }),
         1 => (0..KEYS).prop_map(|key| Event::FunctionChanged { key }),
-        1 => (0..KEYS, 0_u32..3).prop_map(|(key, count)| Event::SetWarmMin { key, count }),
+        1 => (0..KEYS, 0_u32..3).prop_map(|(key, min_warm)| Event::Provision { key, min_warm }),
+        3 => which().prop_map(|which| Event::Loaded { which }),
+        1 => which().prop_map(|which| Event::LoadFailed { which }),
         1 => (0_u32..130).prop_map(|percent| Event::Sample { percent }),
         3 => (1_u64..20_000).prop_map(|ms| Event::Wait { ms }),
     ];

@@ -3,129 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::{FunctionId, Language, Namespace, RuntimeName, StartKind};
-use crate::pool::state::{Action, Demand, PoolState, Refusal, Slot, WaiterId};
-use crate::pool::{LeastRecentlyUsed, PoolKey, PoolOptions, SandboxClass};
+use super::desk::{Pool, calls, creates, destroys, hands, options, refusals};
+use crate::model::{Language, RuntimeName, StartKind};
+use crate::pool::state::{Action, Refusal, Slot};
+use crate::pool::{BreakerState, LeastRecentlyUsed, PoolOptions, SandboxClass};
 
 const MS: Duration = Duration::from_millis(1);
-
-/// A pool, and a function that calls are made of.
-struct Pool {
-    state: PoolState,
-    now: Instant,
-    waiters: WaiterId,
-}
-
-#[derive(Clone)]
-struct Calls {
-    key: PoolKey,
-    demand: Demand,
-}
-
-fn calls(memory_mib: u32, cap: u32) -> Calls {
-    let runtime = RuntimeName::docker();
-    let mut class = SandboxClass::new(runtime.clone(), Language::Python);
-    class.memory_mib = memory_mib;
-    let key = PoolKey {
-        namespace: Namespace::default(),
-        function: FunctionId::new(),
-        version: 1,
-        runtime,
-    };
-    Calls {
-        key,
-        demand: Demand::new(Arc::new(class), false, cap),
-    }
-}
-
-/// Without prewarming, so that each test sees its own sandboxes only.
-fn options() -> PoolOptions {
-    PoolOptions {
-        sandboxes_max: 100,
-        memory_mib_max: 100_000,
-        cores: 2,
-        creating_max: 2,
-        queue_max: 300,
-        prewarmed: 0,
-        ..PoolOptions::default()
-    }
-}
-
-impl Pool {
-    fn new(options: PoolOptions) -> Self {
-        let now = Instant::now();
-        Self {
-            state: PoolState::new(options, now),
-            now,
-            waiters: 0,
-        }
-    }
-
-    fn call(&mut self, calls: &Calls) -> Vec<Action> {
-        self.waiters += 1;
-        let (key, demand) = (calls.key.clone(), calls.demand.clone());
-        self.state.acquire(self.now, self.waiters, key, demand)
-    }
-
-    fn created(&mut self, slot: Slot) -> Vec<Action> {
-        self.state.created(self.now, slot, Some(Duration::ZERO))
-    }
-
-    fn released(&mut self, slot: Slot) -> Vec<Action> {
-        self.state.released(self.now, slot, None)
-    }
-
-    fn tick_after(&mut self, time: Duration) -> Vec<Action> {
-        self.now += time;
-        self.state.tick(self.now)
-    }
-
-    /// A call that is served by a sandbox made for it, which then serves on.
-    fn started(&mut self, calls: &Calls) -> Slot {
-        let slot = creates(&self.call(calls))[0];
-        assert_eq!(hands(&self.created(slot)), [(slot, StartKind::Cold)]);
-        slot
-    }
-
-    /// A sandbox that idles.
-    fn warm(&mut self, calls: &Calls) -> Slot {
-        let slot = self.started(calls);
-        self.released(slot);
-        slot
-    }
-}
-
-fn creates(actions: &[Action]) -> Vec<Slot> {
-    let slots = actions.iter().filter_map(|action| match action {
-        Action::Create { slot, .. } => Some(*slot),
-        _ => None,
-    });
-    slots.collect()
-}
-
-fn hands(actions: &[Action]) -> Vec<(Slot, StartKind)> {
-    let hands = actions.iter().filter_map(|action| match action {
-        Action::Hand { slot, start, .. } => Some((*slot, *start)),
-        _ => None,
-    });
-    hands.collect()
-}
-
-fn destroys(actions: &[Action]) -> Vec<Slot> {
-    let slots = actions.iter().filter_map(|action| match action {
-        Action::Destroy { slot } => Some(*slot),
-        _ => None,
-    });
-    slots.collect()
-}
-
-fn refusals(actions: &[Action]) -> Vec<(WaiterId, Refusal)> {
-    let refusals = actions.iter().filter_map(|action| match action {
-        Action::Refuse { waiter, reason } => Some((*waiter, *reason)),
-        _ => None,
-    });
-    refusals.collect()
-}
 
 #[test]
 fn a_class_in_use_is_kept_prewarmed_for_any_function() {
@@ -210,14 +93,14 @@ fn the_sandbox_used_last_is_used_first_and_the_others_expire() {
     assert!(taken.is_frozen && taken.slot == b);
     pool.released(a);
     pool.released(b);
-    pool.state.set_warm_min(calls.key.function, 1);
+    pool.provision(&calls, 1);
     let timeout = pool.state.options().idle_timeout;
     assert_eq!(
         destroys(&pool.tick_after(timeout)).len(),
         1,
         "one is always kept"
     );
-    pool.state.set_warm_min(calls.key.function, 0);
+    pool.provision(&calls, 0);
     assert_eq!(destroys(&pool.tick_after(timeout)).len(), 1);
 }
 
@@ -387,14 +270,15 @@ fn a_runtime_that_fails_is_left_alone_for_a_while() {
         let failed = pool.state.create_failed(pool.now, slot, false);
         assert_eq!(refusals(&failed).len(), 1);
         assert_eq!(creates(&failed), []);
-        if pool.state.stats(pool.now).failing[0].is_open {
+        if pool.state.stats(pool.now).runtimes[0].breaker == BreakerState::Open {
             break;
         }
         assert_eq!(creates(&pool.call(&calls)), [], "not at once");
         slot = creates(&pool.tick_after(1_000 * MS))[0];
     }
-    let failing = pool.state.stats(pool.now).failing[0].clone();
-    assert!(failing.is_open && failing.failures == 3, "{failing:?}");
+    let failing = pool.state.stats(pool.now).runtimes[0].clone();
+    assert_eq!((failing.breaker, failing.failures), (BreakerState::Open, 3));
+    assert!(failing.retry_after.is_some_and(|after| after <= 400 * MS));
     let refused = refusals(&pool.call(&calls));
     assert!(
         matches!(refused[..], [(_, Refusal::RuntimeFailing { .. })]),
@@ -412,7 +296,11 @@ fn a_runtime_that_fails_is_left_alone_for_a_while() {
     let slot = creates(&pool.call(&calls))[0];
     assert_eq!(refusals(&pool.call(&calls)).len(), 1, "one is tried");
     assert_eq!(hands(&pool.created(slot)).len(), 1);
-    assert_eq!(pool.state.stats(pool.now).failing, []);
+    let well = pool.state.stats(pool.now).runtimes[0].clone();
+    assert_eq!(
+        (well.breaker, well.retry_after),
+        (BreakerState::Closed, None)
+    );
     let more = (0..2).map(|_| creates(&pool.call(&calls)).len());
     assert_eq!(more.sum::<usize>(), 2, "and then all is as before");
 }
@@ -429,7 +317,7 @@ fn what_cannot_be_created_at_all_is_refused_to_all_and_not_prewarmed() {
     let failed = pool.state.create_failed(pool.now, slot, true);
     assert_eq!(refusals(&failed).len(), 3);
     assert_eq!(
-        pool.state.stats(pool.now).failing,
+        pool.state.stats(pool.now).runtimes,
         [],
         "the runtime is not to blame"
     );
@@ -462,7 +350,7 @@ fn room_is_made_by_the_policy_all_or_nothing() {
     assert_eq!(destroys(&pool.call(&calls(512, 1))), [a]);
     assert_eq!(pool.tick_after(MS), [], "the room is on its way");
     assert_eq!(creates(&pool.state.removed(pool.now, a)).len(), 1);
-    pool.state.set_warm_min(kept.key.function, 1);
+    pool.provision(&kept, 1);
     assert_eq!(
         destroys(&pool.call(&calls(256, 1))),
         [],

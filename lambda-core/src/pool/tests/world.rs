@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::{FunctionId, Language, Namespace, RuntimeName, StartKind};
 use crate::pool::state::{Action, Demand, PoolState, Refusal, Slot, WaiterId};
-use crate::pool::{PoolKey, PoolOptions, SandboxClass};
+use crate::pool::{ClassStats, PoolKey, PoolOptions, PoolStats, SandboxClass};
 
 pub(super) const MEMORY_MIB_MAX: u64 = 1_024;
 pub(super) const SANDBOXES_MAX: u32 = 6;
@@ -40,7 +40,9 @@ pub(super) enum Event {
     Removed { which: usize },
     Died { which: usize },
     FunctionChanged { key: usize },
-    SetWarmMin { key: usize, count: u32 },
+    Provision { key: usize, min_warm: u32 },
+    Loaded { which: usize },
+    LoadFailed { which: usize },
     Sample { percent: u32 },
     Wait { ms: u64 },
 }
@@ -55,6 +57,10 @@ pub(super) struct World {
     creating: BTreeMap<Slot, (Arc<SandboxClass>, Option<PoolKey>)>,
     /// Who serves whom, and since when.
     busy: BTreeMap<Slot, (usize, Instant)>,
+    /// Who loads whose code, ahead of the first call.
+    loading: BTreeMap<Slot, PoolKey>,
+    /// What was asked for, by function.
+    provisions: BTreeMap<FunctionId, (PoolKey, u32)>,
     removing: BTreeSet<Slot>,
     frozen: BTreeSet<Slot>,
     class: BTreeMap<Slot, Arc<SandboxClass>>,
@@ -100,6 +106,8 @@ impl World {
             waiting: BTreeMap::new(),
             creating: BTreeMap::new(),
             busy: BTreeMap::new(),
+            loading: BTreeMap::new(),
+            provisions: BTreeMap::new(),
             removing: BTreeSet::new(),
             frozen: BTreeSet::new(),
             class: BTreeMap::new(),
@@ -168,13 +176,36 @@ impl World {
             },
             Event::FunctionChanged { key } => {
                 let function = self.keys[key].0.function;
+                if self
+                    .provisions
+                    .get(&function)
+                    .is_some_and(|(key, _)| key.version != 2)
+                {
+                    self.provisions.remove(&function);
+                }
                 self.state.function_changed(function, Some(2))
             }
-            Event::SetWarmMin { key, count } => {
-                let function = self.keys[key].0.function;
-                self.state.set_warm_min(function, count);
-                Vec::new()
+            Event::Provision { key, min_warm } => {
+                let (key, demand) = self.keys[key].clone();
+                self.provisions.remove(&key.function);
+                if min_warm > 0 {
+                    let count = min_warm.min(demand.concurrency);
+                    self.provisions.insert(key.function, (key.clone(), count));
+                }
+                self.state.provision(self.now, key, demand, min_warm)
             }
+            Event::Loaded { which } => match pick(self.loading.keys(), which) {
+                Some(slot) => self.loaded(slot),
+                None => Vec::new(),
+            },
+            Event::LoadFailed { which } => match pick(self.loading.keys(), which) {
+                Some(slot) => {
+                    self.loading.remove(&slot);
+                    self.spoilt.insert(slot);
+                    self.state.load_failed(self.now, slot)
+                }
+                None => Vec::new(),
+            },
             Event::Sample { percent } => {
                 self.now += Duration::from_millis(25);
                 self.cpu += Duration::from_millis(25) * percent / 100;
@@ -190,8 +221,49 @@ impl World {
                 self.state.tick(self.now)
             }
         };
+        let is_own_end = matches!(
+            event,
+            Event::Discard { .. }
+                | Event::Died { .. }
+                | Event::LoadFailed { .. }
+                | Event::FunctionChanged { .. }
+        );
+        if !is_own_end {
+            self.check_minimum(&actions);
+        }
         self.obey(actions);
         self.check();
+    }
+
+    /// Nothing but its own end, and its own function's other versions, takes a sandbox that a
+    /// function is always to have.
+    fn check_minimum(&self, actions: &[Action]) {
+        for (key, min_warm) in self.provisions.values() {
+            let live =
+                |slot: &Slot| self.owner.get(slot) == Some(key) && !self.removing.contains(slot);
+            let taken = actions.iter().filter(|action| match action {
+                Action::Destroy { slot } => live(slot),
+                _ => false,
+            });
+            let taken = taken.count();
+            let left = self.owner.keys().filter(|slot| live(slot)).count() - taken;
+            let calls = self
+                .keys
+                .iter()
+                .map(|(other, _)| other)
+                .filter(|other| other.function == key.function && *other != key);
+            let has_others = calls.count() > 0;
+            assert!(
+                taken == 0 || has_others || left >= *min_warm as usize,
+                "{left} of {min_warm} are left of {key:?}"
+            );
+        }
+    }
+
+    fn loaded(&mut self, slot: Slot) -> Vec<Action> {
+        self.loading.remove(&slot);
+        self.served.insert(slot);
+        self.state.loaded(self.now, slot, Duration::from_millis(5))
     }
 
     fn created(&mut self, slot: Slot) -> Vec<Action> {
@@ -265,9 +337,29 @@ impl World {
                     self.spoilt.insert(slot);
                     self.frozen.remove(&slot);
                     assert!(!self.busy.contains_key(&slot), "not under a running call");
+                    assert!(!self.loading.contains_key(&slot), "nor while it loads");
                     assert!(self.removing.insert(slot), "destroyed once");
                 }
+                Action::Load {
+                    slot,
+                    key,
+                    is_frozen,
+                } => {
+                    assert_eq!(is_frozen, self.frozen.remove(&slot));
+                    assert!(!self.served.contains(&slot), "loaded once");
+                    assert!(!self.spoilt.contains(&slot) && !self.busy.contains_key(&slot));
+                    let owner = self.owner.insert(slot, (*key).clone());
+                    assert!(owner.is_none_or(|owner| owner == *key), "one version ever");
+                    let provision = self.provisions.get(&key.function);
+                    assert!(
+                        provision.is_some_and(|(own, _)| *own == *key),
+                        "as asked for"
+                    );
+                    let before = self.loading.insert(slot, (*key).clone());
+                    assert!(before.is_none(), "once at a time");
+                }
                 Action::Freeze { slot } => {
+                    assert!(!self.loading.contains_key(&slot), "only what idles");
                     assert!(!self.busy.contains_key(&slot), "only what idles");
                     assert!(!self.removing.contains(&slot), "only what lives");
                     assert!(self.frozen.insert(slot), "frozen once");
@@ -284,7 +376,7 @@ impl World {
         let stats = self.state.stats(self.now);
         let len = |len: usize| u32::try_from(len).unwrap();
         assert_eq!(stats.creating, len(self.creating.len()));
-        assert_eq!(stats.busy, len(self.busy.len()));
+        assert_eq!(stats.busy, len(self.busy.len() + self.loading.len()));
         assert_eq!(stats.removing, len(self.removing.len()), "nothing leaks");
         assert_eq!(stats.frozen, len(self.frozen.len()));
         assert_eq!(stats.waiting, len(self.waiting.len()));
@@ -295,6 +387,7 @@ impl World {
         assert!(stats.waiting <= QUEUE_MAX);
         assert!(stats.memory_mib <= MEMORY_MIB_MAX);
         assert!(stats.sandboxes() <= SANDBOXES_MAX);
+        self.check_sums(&stats);
         for (index, (key, demand)) in self.keys.iter().enumerate() {
             let own = self
                 .owner
@@ -304,12 +397,54 @@ impl World {
             let idles = self.owner.iter().any(|(slot, own)| {
                 own == key
                     && !self.busy.contains_key(slot)
+                    && !self.loading.contains_key(slot)
                     && !self.removing.contains(slot)
                     && !self.creating.contains_key(slot)
             });
             let waits = self.waiting.values().any(|waiting| *waiting == index);
             assert!(!(waits && idles), "nobody waits beside an idle sandbox");
         }
+    }
+
+    /// What is said of the classes adds up to what is said of all.
+    fn check_sums(&self, stats: &PoolStats) {
+        let sum = |of: fn(&ClassStats) -> u32| stats.classes.iter().map(of).sum::<u32>();
+        assert_eq!(sum(|class| class.prewarmed), stats.prewarmed);
+        assert_eq!(sum(|class| class.creating), stats.creating);
+        assert_eq!(sum(|class| class.idle), stats.idle);
+        assert_eq!(sum(|class| class.busy), stats.busy);
+        assert_eq!(sum(|class| class.frozen), stats.frozen);
+        assert_eq!(sum(|class| class.removing), stats.removing);
+        assert_eq!(sum(|class| class.waiting), stats.waiting);
+        assert_eq!(stats.oldest_wait.is_some(), stats.waiting > 0);
+        let memory = stats.classes.iter().map(|class| class.memory_mib);
+        assert_eq!(memory.sum::<u64>(), stats.memory_mib);
+        assert_eq!(stats.provisioned.len(), self.provisions.len());
+    }
+
+    /// Whether every function has what it is always to have.
+    fn is_upheld(&self) -> bool {
+        self.provisions.values().all(|(key, min_warm)| {
+            let own = self.owner.iter().filter(|(slot, own)| {
+                *own == key && self.served.contains(slot) && !self.removing.contains(slot)
+            });
+            let others = self
+                .owner
+                .values()
+                .filter(|own| own.function == key.function && *own != key);
+            // What its own other versions have is within its cap.
+            own.count() + others.count() >= *min_warm as usize
+        })
+    }
+
+    /// Whether there is room for all that is always to be there.
+    fn can_be_upheld(&self) -> bool {
+        let memory = self.provisions.values().map(|(key, count)| {
+            let (_, demand) = self.keys.iter().find(|(own, _)| own == key).unwrap();
+            u64::from(demand.class.memory_mib) * u64::from(*count)
+        });
+        let count = self.provisions.values().map(|(_, count)| *count);
+        memory.sum::<u64>() <= MEMORY_MIB_MAX && count.sum::<u32>() <= SANDBOXES_MAX
     }
 
     /// Lets everything end: whoever still waits is served or refused.
@@ -323,6 +458,10 @@ impl World {
                 let actions = self.release(slot);
                 self.obey(actions);
             }
+            for slot in self.loading.keys().copied().collect::<Vec<_>>() {
+                let actions = self.loaded(slot);
+                self.obey(actions);
+            }
             for slot in self.removing.iter().copied().collect::<Vec<_>>() {
                 let actions = self.removed(slot);
                 self.obey(actions);
@@ -331,15 +470,21 @@ impl World {
             let actions = self.state.tick(self.now);
             self.obey(actions);
             self.check();
-            if self.waiting.is_empty() {
+            if self.waiting.is_empty() && (self.is_upheld() || !self.can_be_upheld()) {
                 break;
             }
         }
+        assert!(
+            self.is_upheld() || !self.can_be_upheld(),
+            "what is always to be there is: {:?}",
+            self.state.stats(self.now).provisioned
+        );
         assert!(
             self.waiting.is_empty(),
             "nobody is forgotten: {:?}",
             self.waiting
         );
+        self.provisions.clear();
         let actions = self.state.close();
         self.obey(actions);
         for slot in self.creating.keys().copied().collect::<Vec<_>>() {
@@ -348,6 +493,10 @@ impl World {
         }
         for slot in self.busy.keys().copied().collect::<Vec<_>>() {
             let actions = self.release(slot);
+            self.obey(actions);
+        }
+        for slot in self.loading.keys().copied().collect::<Vec<_>>() {
+            let actions = self.loaded(slot);
             self.obey(actions);
         }
         for slot in self.removing.iter().copied().collect::<Vec<_>>() {

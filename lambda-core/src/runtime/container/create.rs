@@ -132,6 +132,7 @@ impl Boot {
             session,
             connection,
             pipes,
+            self.request.memory_mib,
         ))
     }
 

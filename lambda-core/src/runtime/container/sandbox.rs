@@ -49,6 +49,7 @@ pub(crate) struct ContainerSandbox {
     is_oom_killed: AtomicBool,
     /// The latest figure: the cgroup does not outlive the sandbox.
     peak_bytes: AtomicU64,
+    memory_limit_bytes: u64,
 }
 
 impl ContainerSandbox {
@@ -59,8 +60,9 @@ impl ContainerSandbox {
         session: Session<UnixStream>,
         connection: OwnedFd,
         pipes: OutputPipes,
+        memory_mib: u32,
     ) -> Self {
-        Self {
+        let sandbox = Self {
             id,
             body,
             session: Mutex::new(session),
@@ -68,7 +70,11 @@ impl ContainerSandbox {
             pipes,
             is_oom_killed: AtomicBool::new(false),
             peak_bytes: AtomicU64::new(0),
-        }
+            memory_limit_bytes: u64::from(memory_mib) << 20,
+        };
+        // So that there is a figure however fast it dies.
+        sandbox.sample_peak();
+        sandbox
     }
 
     async fn exchange(
@@ -79,18 +85,24 @@ impl ContainerSandbox {
         let reply = self.pipes.read_during(output, work).await;
         // First: the cgroup of a sandbox that has died is gone some milliseconds later.
         let kill = self.oom_kill();
-        if kill != OomKill::No || matches!(reply, Ok(SandboxReply::Ended)) {
-            self.sample_peak();
-        }
+        let is_sampled =
+            (kill != OomKill::No || matches!(reply, Ok(SandboxReply::Ended))) && self.sample_peak();
         // The function wrote all of it before it replied.
         self.pipes.drain(output);
-        match (kill, &reply) {
-            (OomKill::Yes, _) => Ok(SandboxReply::OutOfMemory),
-            (OomKill::Unknown, Ok(SandboxReply::Ended)) if self.docker_saw_oom().await => {
-                Ok(SandboxReply::OutOfMemory)
-            }
-            _ => reply,
+        let is_oom_killed = match (kill, &reply) {
+            (OomKill::Yes, _) => true,
+            (OomKill::Unknown, Ok(SandboxReply::Ended)) => self.docker_saw_oom().await,
+            _ => false,
+        };
+        if !is_oom_killed {
+            return reply;
         }
+        if !is_sampled {
+            // The cgroup has gone already, but it was its limit that was reached.
+            self.peak_bytes
+                .fetch_max(self.memory_limit_bytes, Ordering::Relaxed);
+        }
+        Ok(SandboxReply::OutOfMemory)
     }
 
     fn cgroup(&self) -> Option<&Cgroup> {
@@ -137,12 +149,13 @@ impl ContainerSandbox {
         is_oom_killed
     }
 
-    fn sample_peak(&self) -> Option<u64> {
-        let cgroup = self.cgroup()?;
-        if let Some(bytes) = cgroup.memory_peak_bytes() {
-            self.peak_bytes.fetch_max(bytes, Ordering::Relaxed);
-        }
-        Some(self.peak_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
+    /// False: it cannot be read, or not any more.
+    fn sample_peak(&self) -> bool {
+        let Some(bytes) = self.cgroup().and_then(Cgroup::memory_peak_bytes) else {
+            return false;
+        };
+        self.peak_bytes.fetch_max(bytes, Ordering::Relaxed);
+        true
     }
 }
 
@@ -181,7 +194,11 @@ impl Sandbox for ContainerSandbox {
     }
 
     async fn memory_peak_mib(&self) -> Option<u32> {
-        u32::try_from(self.sample_peak()?.div_ceil(1024 * 1024)).ok()
+        self.sample_peak();
+        match self.peak_bytes.load(Ordering::Relaxed) {
+            0 => None,
+            bytes => u32::try_from(bytes.div_ceil(1 << 20)).ok(),
+        }
     }
 
     fn cpu_time(&self) -> Option<Duration> {

@@ -107,6 +107,8 @@ fn fields(args: &DeployArgs) -> Result<Map<String, Value>> {
     set("image", args.image.clone().map(Value::from));
     set("network", args.network.clone().map(Value::from));
     set("fresh_process", args.fresh_process.map(Value::from));
+    set("min_warm", args.min_warm.map(Value::from));
+    set("keep_processes", args.keep_processes.map(Value::from));
     if !args.env.is_empty() {
         let mut env = Map::new();
         for pair in &args.env {

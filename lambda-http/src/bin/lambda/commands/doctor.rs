@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lambda_core::recorder;
 use lambda_core::runtime::{Finding, Severity};
+use lambda_core::{pool, recorder};
 use serde::Serialize;
 
 use crate::cli::{Cli, DoctorArgs};
@@ -15,7 +15,7 @@ use crate::{platform, terminal};
 /// A database that hangs must not keep everything else from being looked at.
 const STORE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What was found of one runtime, or of the `store`.
+/// What was found of one runtime, of the `pool`, or of the `store`.
 #[derive(Serialize)]
 struct Report {
     runtime: String,
@@ -43,6 +43,17 @@ pub(crate) async fn run(cli: &Cli, args: &DoctorArgs) -> Result<ExitCode> {
         }
         reports.push(Report {
             runtime: name,
+            findings,
+        });
+    }
+    if config.data_dir.is_dir() {
+        let findings = pool::survey(&config.data_dir)
+            .unwrap_or_else(|error| vec![of_error("sandboxes", &error)]);
+        if !cli.json {
+            terminal::print(&show("pool", &findings))?;
+        }
+        reports.push(Report {
+            runtime: "pool".to_owned(),
             findings,
         });
     }
