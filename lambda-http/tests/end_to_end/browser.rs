@@ -60,3 +60,18 @@ async fn drive(script: &str) {
 async fn a_person_can_create_run_see_metrics_and_go_back_to_a_version() {
     drive("original_log.cjs").await;
 }
+
+#[tokio::test]
+async fn a_function_can_be_made_and_run_by_keyboard() {
+    drive("keyboard.cjs").await;
+}
+
+#[tokio::test]
+async fn every_screen_is_legible_in_light_and_dark_and_on_a_phone() {
+    drive("looks.cjs").await;
+}
+
+#[tokio::test]
+async fn nothing_that_a_function_or_its_owner_writes_runs_in_the_page() {
+    drive("hostile.cjs").await;
+}

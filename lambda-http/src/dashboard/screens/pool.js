@@ -77,8 +77,8 @@ function State({ pool, functions }) {
       </section>
       <section class="panel" aria-labelledby="runtimes-title">
         <h2 id="runtimes-title">Runtimes</h2>
-        <table>
-          <thead><tr><th scope="col">Runtime</th><th scope="col">Circuit breaker</th><th scope="col" class="number">Failures in a row</th><th scope="col" class="number">Tried again in</th></tr></thead>
+        <div class="scroll" tabindex="0" role="region" aria-label="Runtimes"><table>
+          <thead><tr><th scope="col">Runtime</th><th scope="col">Circuit breaker</th><th scope="col" class="number">Failures</th><th scope="col" class="number">Tried again in</th></tr></thead>
           <tbody>
             ${pool.runtimes.map(
               (runtime) => html`<tr key=${runtime.runtime}>
@@ -89,7 +89,7 @@ function State({ pool, functions }) {
               </tr>`,
             )}
           </tbody>
-        </table>
+        </table></div>
       </section>
     </div>
     <${Classes} classes=${pool.classes} />
@@ -156,7 +156,7 @@ function Classes({ classes }) {
 function Provisioned({ provisioned, names }) {
   return html`<section class="panel" aria-labelledby="provisioned-title">
     <h2 id="provisioned-title">Kept warm</h2>
-    <table>
+    <div class="scroll" tabindex="0" role="region" aria-label="Kept warm"><table>
       <thead><tr><th scope="col">Function</th><th scope="col">Runtime</th><th scope="col" class="number">Warm</th><th scope="col" class="number">Coming</th><th scope="col" class="number">Failures</th></tr></thead>
       <tbody>
         ${provisioned.map(
@@ -169,6 +169,6 @@ function Provisioned({ provisioned, names }) {
           </tr>`,
         )}
       </tbody>
-    </table>
+    </table></div>
   </section>`;
 }

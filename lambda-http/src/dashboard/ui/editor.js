@@ -28,7 +28,8 @@ function shift(area, indent, isBack) {
 }
 
 export function Editor({ id, label, value, language, onInput, onSave, onRun, rows = 12, isReadOnly = false, describedBy = "" }) {
-  const isLeaving = useRef(false);
+  // Tab passes by whoever came by Tab, and indents once one works in it.
+  const isLeaving = useRef(true);
   const parts = useMemo(() => highlight(value, language), [value, language]);
   const numbers = useMemo(() => {
     const count = value.split("\n").length;
@@ -58,7 +59,7 @@ export function Editor({ id, label, value, language, onInput, onSave, onRun, row
       const own = /^[ \t]*/.exec(line)[0];
       insert(area, `\n${own}${/[:{[(]\s*$/.test(line) ? indent : ""}`);
     }
-    isLeaving.current = event.key === "Shift" && isLeaving.current;
+    if (event.key !== "Shift" && event.key !== "Tab") isLeaving.current = false;
   };
 
   return html`<div class="editor-frame">
@@ -78,7 +79,10 @@ export function Editor({ id, label, value, language, onInput, onSave, onRun, row
           value=${value}
           onInput=${(event) => onInput?.(event.currentTarget.value)}
           onKeyDown=${onKeyDown}
-          onBlur=${() => {
+          onFocus=${() => {
+            isLeaving.current = true;
+          }}
+          onClick=${() => {
             isLeaving.current = false;
           }}
         ></textarea>

@@ -6,8 +6,9 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** Word, label, length, and the bucket that gives some 60 to 400 points. */
+/** Word, label, length, and the bucket that gives some 15 to 400 points. */
 export const RANGES = [
+  ["15m", "Last 15 minutes", 15 * MINUTE, "minute"],
   ["1h", "Last hour", HOUR, "minute"],
   ["6h", "Last 6 hours", 6 * HOUR, "minute"],
   ["24h", "Last 24 hours", DAY, "hour"],
@@ -19,7 +20,7 @@ export const RANGES = [
 export const BUCKET_MS = { minute: MINUTE, hour: HOUR, day: DAY };
 
 export function rangeOf(word) {
-  const [name, label, lengthMs, bucket] = RANGES.find(([own]) => own === word) ?? RANGES[0];
+  const [name, label, lengthMs, bucket] = RANGES.find(([own]) => own === word) ?? RANGES[1];
   return { name, label, lengthMs, bucket };
 }
 

@@ -13,6 +13,8 @@ async function inBrowser(test, { expected = /(?!)/, ...options } = {}) {
     executablePath: BROWSER,
     args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
     viewport: { width: 1200, height: 900 },
+    // Colours that are on their way are neither the old nor the new.
+    reducedMotion: "reduce",
     ...options,
   });
   context.setDefaultTimeout(30_000);
@@ -87,6 +89,17 @@ async function api(method, path, body) {
   return text === "" ? null : JSON.parse(text);
 }
 
+/** Asks until the answer is there: records reach the store a moment after the result. */
+async function eventually(ask) {
+  const end = Date.now() + 20_000;
+  for (;;) {
+    const answer = await ask().catch(() => null);
+    if (answer) return answer;
+    assert.ok(Date.now() < end, `no answer: ${ask}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
 /** Ends the process with the test's verdict. */
 function finish(promise) {
   promise.catch((error) => {
@@ -95,4 +108,4 @@ function finish(promise) {
   });
 }
 
-module.exports = { api, assert, create, finish, inBrowser, open, run, unlock };
+module.exports = { api, assert, create, eventually, finish, inBrowser, open, run, unlock };
