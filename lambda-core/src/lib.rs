@@ -24,7 +24,7 @@ pub mod runtime;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};
-pub use executor::{ExecuteRequest, Executor, Invocation};
-pub use platform::{NewFunction, Platform, PlatformBuilder};
+pub use executor::{ExecuteRequest, Executor, Invocation, TestRequest};
+pub use platform::{NewFunction, Platform, PlatformBuilder, Readiness};
 pub use runtime::{Runtime, Sandbox};
 pub use store::Store;

@@ -56,6 +56,26 @@ pub(crate) async fn read(
         .map_err(|_| ApiError::body_timeout())?
 }
 
+/// Like [`read`], where there need not be a body: without one, what it would be is not declared.
+pub(crate) async fn read_optional(
+    headers: &HeaderMap,
+    mut body: BodyStream,
+    limit_bytes: usize,
+    timeout: Duration,
+) -> Result<Bytes, ApiError> {
+    if headers.contains_key(CONTENT_TYPE) || headers.contains_key(CONTENT_ENCODING) {
+        return read(headers, body, limit_bytes, timeout).await;
+    }
+    let first = tokio::time::timeout(timeout, next(&mut body))
+        .await
+        .map_err(|_| ApiError::body_timeout())??;
+    match first {
+        None => Ok(Bytes::new()),
+        Some(chunk) if chunk.is_empty() => Ok(chunk),
+        Some(_) => Err(undeclared()),
+    }
+}
+
 struct Bounds {
     keep: usize,
     discard: usize,
@@ -124,11 +144,15 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     if is_json && !headers.contains_key(CONTENT_ENCODING) {
         return Ok(());
     }
-    Err(ApiError::new(
+    Err(undeclared())
+}
+
+fn undeclared() -> ApiError {
+    ApiError::new(
         ErrorKind::UnsupportedMediaType,
         "The body of the request is not declared as plain JSON.",
         "Send JSON with `Content-Type: application/json` and without a Content-Encoding.",
-    ))
+    )
 }
 
 /// Reads one JSON object. Its strings may borrow from `body`.

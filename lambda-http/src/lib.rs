@@ -22,9 +22,9 @@
 //!
 //! | [`Access`] | on loopback | elsewhere |
 //! |---|---|---|
-//! | `Public`: the page's static files and `/health`, which hold no data | open | open |
-//! | `Local`: functions and executions | open, or with a token that has the scope | token with the scope |
-//! | `Protected`: metrics | token with the scope | token with the scope |
+//! | `Public`: the page's static files, `/health` and `/ready`, which hold no data | open | open |
+//! | `Local`, `LocalAll`: functions and executions | open, or with a token that has the scope | token with the scope |
+//! | `Protected`: metrics, records, the pool, tokens | token with the scope | token with the scope |
 //!
 //! A request counts as loopback where the listener's address and the peer's both are
 //! loopback addresses and no proxy says that it forwarded it. A wrong token is refused
@@ -32,8 +32,9 @@
 //!
 //! On loopback the `Host` header has to be a name of this machine, so that a web page cannot
 //! reach the server by rebinding its own name (DNS rebinding); everywhere `Origin`, if
-//! there is one, has to be the server's own, and bodies have to be `application/json`, so
-//! that a web page cannot drive the server with its visitor's rights (CSRF).
+//! there is one, has to be the server's own, `Sec-Fetch-Site` may not name another site where
+//! something is changed, and bodies have to be declared, as `application/json` mostly, so that a
+//! web page cannot drive the server with its visitor's rights (CSRF).
 
 mod api;
 mod auth;
@@ -47,6 +48,8 @@ mod reply;
 mod request;
 mod route;
 mod server;
+mod stall;
+mod tls;
 
 pub use api::routes;
 pub use options::{HttpOptions, ServerOptions};

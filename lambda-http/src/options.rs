@@ -1,10 +1,13 @@
 //! What an operator may set, each default with its reason.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lambda_core::model::TokenDigest;
 use lambda_core::{Error, Result};
+
+use crate::tls::Tls;
 
 /// How [`routes`](crate::routes) treats requests.
 #[derive(Debug, Clone)]
@@ -15,6 +18,7 @@ pub struct HttpOptions {
     pub(crate) hosts: Vec<String>,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) body_timeout: Duration,
+    pub(crate) upload_dir: Option<PathBuf>,
 }
 
 impl Default for HttpOptions {
@@ -26,6 +30,7 @@ impl Default for HttpOptions {
             listen: None,
             // The largest upload (a 50 MB zip in base64) at little more than 1 MB/s.
             body_timeout: Duration::from_secs(60),
+            upload_dir: None,
         }
     }
 }
@@ -67,6 +72,13 @@ impl HttpOptions {
         self
     }
 
+    /// Where archives are kept, in files without names, while they are uploaded and checked
+    /// (default: the system's directory for temporary files). It takes up to 50 MiB each.
+    pub fn upload_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.upload_dir = Some(directory.into());
+        self
+    }
+
     /// How long a request's body may take to arrive (default 60 s).
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.body_timeout = timeout;
@@ -82,6 +94,9 @@ pub struct ServerOptions {
     pub(crate) header_timeout: Duration,
     pub(crate) header_bytes_max: usize,
     pub(crate) drain_timeout: Duration,
+    pub(crate) write_timeout: Duration,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Default for ServerOptions {
@@ -95,6 +110,11 @@ impl Default for ServerOptions {
             header_bytes_max: 64 * 1024,
             // As long as the platform waits for its running invocations by default.
             drain_timeout: Duration::from_secs(10),
+            // Longer than a network that works loses packets for.
+            write_timeout: Duration::from_secs(30),
+            // Two round trips and a signature.
+            handshake_timeout: Duration::from_secs(10),
+            tls: None,
         }
     }
 }
@@ -110,6 +130,29 @@ impl ServerOptions {
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.header_timeout = timeout;
         self
+    }
+
+    /// How long a client may take nothing of an answer before the connection is closed (default
+    /// 30 s).
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
+        self
+    }
+
+    /// How long the handshake of TLS may take (default 10 s).
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// Speaks TLS (1.2 or 1.3), and nothing else. Both arguments are PEM: the certificate,
+    /// followed by those that sign it, and its private key.
+    ///
+    /// # Errors
+    /// `InvalidParameter` if either is not, or they do not belong together.
+    pub fn tls(mut self, certificates: &[u8], key: &[u8]) -> Result<Self> {
+        self.tls = Some(Tls::new(certificates, key)?);
+        Ok(self)
     }
 
     /// How long requests that run may go on once the server is told to stop (default 10 s).

@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use hyper::HeaderMap;
-use hyper::header::{FORWARDED, HOST, HeaderName, ORIGIN};
+use hyper::header::{FORWARDED, HOST, HeaderName, HeaderValue, ORIGIN};
+use hyper::{HeaderMap, Method};
 use lambda_core::ErrorKind;
 
 use crate::error::ApiError;
@@ -36,6 +36,20 @@ pub(crate) fn check_host(headers: &HeaderMap, hosts: &[String]) -> Result<(), Ap
     ))
 }
 
+/// What browsers say of a request besides `Origin`.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Checks that no web page of another site makes a browser change something. A form can send an
+/// upload without asking first; browsers say `Origin` then, and this as well.
+pub(crate) fn check_site(headers: &HeaderMap, method: &Method) -> Result<(), ApiError> {
+    let is_own = |site: &HeaderValue| site == "same-origin" || site == "none";
+    let reads = *method == Method::GET || *method == Method::HEAD;
+    if reads || headers.get_all(FETCH_SITE).iter().all(is_own) {
+        return Ok(());
+    }
+    Err(other_origin())
+}
+
 /// Checks that, if a web page sent the request, it is one of this server's own.
 pub(crate) fn check_origin(headers: &HeaderMap) -> Result<(), ApiError> {
     if !headers.contains_key(ORIGIN) {
@@ -58,11 +72,15 @@ pub(crate) fn check_origin(headers: &HeaderMap) -> Result<(), ApiError> {
     if same {
         return Ok(());
     }
-    Err(ApiError::new(
+    Err(other_origin())
+}
+
+fn other_origin() -> ApiError {
+    ApiError::new(
         ErrorKind::PermissionDenied,
         "The request comes from a web page of another origin.",
         "Call the API from your own server, or open the dashboard of this one.",
-    ))
+    )
 }
 
 /// The value of a header that is there once.

@@ -3,7 +3,7 @@
 use hyper::Method;
 use lambda_core::model::Scope;
 
-use crate::dashboard::{self, Asset};
+use crate::dashboard;
 
 /// What a route asks for; see the crate's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,8 +13,22 @@ pub enum Access {
     Public,
     /// A token with this scope, unless the request comes from this machine.
     Local(Scope),
+    /// A token with all of these scopes, unless the request comes from this machine.
+    LocalAll(&'static [Scope]),
     /// A token with this scope.
     Protected(Scope),
+}
+
+impl Access {
+    /// The scopes that a token needs; none: no token is needed.
+    #[must_use]
+    pub fn scopes(&self) -> &[Scope] {
+        match self {
+            Self::Public => &[],
+            Self::Local(scope) | Self::Protected(scope) => std::slice::from_ref(scope),
+            Self::LocalAll(scopes) => scopes,
+        }
+    }
 }
 
 /// One route.
@@ -24,7 +38,8 @@ pub struct Route {
     /// The method; `GET` answers `HEAD` as well.
     pub method: Method,
     /// The path, relative to where the routes are mounted. `{function}` stands for a
-    /// function's id or name, `{alias}` and `{invocation}` for what their names say.
+    /// function's id or name, `{alias}`, `{invocation}` and `{token}` for what their names say,
+    /// `{asset}` for the path of one of the page's files, which may have slashes.
     pub path: &'static str,
     /// What it asks for.
     pub access: Access,
@@ -43,43 +58,58 @@ pub(crate) enum Operation {
     AliasSet,
     AliasDelete,
     Execute,
+    Test,
+    Invoke,
+    CodeGet,
     InvocationGet,
+    InvocationCancel,
     MetricsList,
     MetricsSummary,
+    Pool,
+    TokenList,
+    TokenCreate,
+    TokenDelete,
     Health,
-    Asset(&'static Asset),
+    Ready,
+    Page,
+    Asset,
 }
 
-/// Every route. Where two paths fit a request, the one that stands earlier is meant.
+/// The page's files; the dashboard has the table of them.
+const ASSETS: &str = "/assets/{asset}";
+
+/// Every route. Where two rows fit a request, the one that stands earlier is meant.
 #[rustfmt::skip] // A table is read by its rows.
 pub const ROUTES: &[Route] = {
-    use Access::{Local, Protected, Public};
+    use Access::{Local, LocalAll, Protected, Public};
     use Operation as O;
     &[
         row(Method::POST, "/functions/execute",      Local(Scope::Invoke),          O::Execute),
+        row(Method::POST, "/functions/test",         LocalAll(&[Scope::Invoke, Scope::FunctionsWrite]), O::Test),
         row(Method::GET, "/functions",              Local(Scope::FunctionsRead),   O::FunctionList),
         row(Method::POST, "/functions",              Local(Scope::FunctionsWrite),  O::FunctionCreate),
         row(Method::GET, "/functions/{function}",   Local(Scope::FunctionsRead),   O::FunctionGet),
         row(Method::PUT, "/functions/{function}",   Local(Scope::FunctionsWrite),  O::FunctionUpdate),
         row(Method::DELETE, "/functions/{function}",   Local(Scope::FunctionsWrite),  O::FunctionDelete),
+        row(Method::POST, "/functions/{function}/invoke", Local(Scope::Invoke),     O::Invoke),
+        row(Method::GET, "/functions/{function}/code", Local(Scope::FunctionsRead), O::CodeGet),
         row(Method::GET, "/functions/{function}/versions", Local(Scope::FunctionsRead), O::VersionList),
         row(Method::GET, "/functions/{function}/aliases", Local(Scope::FunctionsRead), O::AliasList),
         row(Method::PUT, "/functions/{function}/aliases/{alias}", Local(Scope::FunctionsWrite), O::AliasSet),
         row(Method::DELETE, "/functions/{function}/aliases/{alias}", Local(Scope::FunctionsWrite), O::AliasDelete),
+        row(Method::GET, "/invocations",            Protected(Scope::MetricsRead), O::MetricsList),
+        row(Method::POST, "/invocations/{invocation}/cancel", Local(Scope::Invoke), O::InvocationCancel),
         row(Method::GET, "/invocations/{invocation}", Protected(Scope::MetricsRead), O::InvocationGet),
         row(Method::GET, "/metrics",                Protected(Scope::MetricsRead), O::MetricsList),
         row(Method::GET, "/metrics/summary",        Protected(Scope::MetricsRead), O::MetricsSummary),
+        row(Method::GET, "/pool",                   Protected(Scope::MetricsRead), O::Pool),
+        row(Method::GET, "/tokens",                 Protected(Scope::Admin),       O::TokenList),
+        row(Method::POST, "/tokens",                 Protected(Scope::Admin),       O::TokenCreate),
+        row(Method::DELETE, "/tokens/{token}",         Protected(Scope::Admin),       O::TokenDelete),
+        row(Method::GET, "/ready",                  Public,                        O::Ready),
         row(Method::GET, "/health",                 Public,                        O::Health),
-        row(Method::GET, "/",                       Public,                        O::Asset(&dashboard::PAGE)),
-        row(Method::GET, "/assets/style.css",       Public,                        O::Asset(&dashboard::STYLE)),
-        row(Method::GET, "/assets/app.js",          Public,                        O::Asset(&dashboard::APP)),
-        row(Method::GET, "/assets/api.js",          Public,                        O::Asset(&dashboard::API)),
-        row(Method::GET, "/assets/charts.js",       Public,                        O::Asset(&dashboard::CHARTS)),
-        row(Method::GET, "/assets/create.js",       Public,                        O::Asset(&dashboard::CREATE)),
-        row(Method::GET, "/assets/dom.js",          Public,                        O::Asset(&dashboard::DOM)),
-        row(Method::GET, "/assets/functions.js",    Public,                        O::Asset(&dashboard::FUNCTIONS)),
-        row(Method::GET, "/assets/metrics.js",      Public,                        O::Asset(&dashboard::METRICS)),
-        row(Method::GET, "/assets/run.js",          Public,                        O::Asset(&dashboard::RUN)),
+        row(Method::GET, "/",                       Public,                        O::Page),
+        row(Method::GET, ASSETS,                    Public,                        O::Asset),
     ]
 };
 
@@ -94,51 +124,76 @@ const fn row(method: Method, path: &'static str, access: Access, operation: Oper
 
 /// A path that is in the table.
 #[derive(Debug, Clone)]
-pub(crate) struct Matched {
+pub(crate) struct Matched(Vec<Fit>);
+
+/// What stands for the names in braces, as it was sent.
+pub(crate) type Parameters = Vec<(&'static str, String)>;
+
+/// A path of the table that fits.
+#[derive(Debug, Clone)]
+struct Fit {
     path: &'static str,
-    /// What stands for the names in braces, as it was sent.
-    pub(crate) parameters: Vec<(&'static str, String)>,
+    parameters: Parameters,
 }
 
-/// The path of the table that `path` (without the leading slash) fits.
+/// The paths of the table that `path` (without the leading slash) fits.
 pub(crate) fn match_path(path: &str) -> Option<Matched> {
-    ROUTES.iter().find_map(|route| {
-        let mut parameters = Vec::new();
-        let mut given = path.split('/');
-        for pattern in route.path[1..].split('/') {
-            let segment = given.next()?;
-            let name = pattern
-                .strip_prefix('{')
-                .and_then(|name| name.strip_suffix('}'));
-            match name {
-                Some(name) if !segment.is_empty() => parameters.push((name, segment.to_owned())),
-                None if pattern == segment => {}
-                _ => return None,
-            }
+    let mut fits: Vec<Fit> = Vec::new();
+    for route in ROUTES {
+        if fits.iter().all(|fit| fit.path != route.path)
+            && let Some(parameters) = fit(route.path, path)
+        {
+            fits.push(Fit {
+                path: route.path,
+                parameters,
+            });
         }
-        given.next().is_none().then_some(Matched {
-            path: route.path,
-            parameters,
-        })
-    })
+    }
+    (!fits.is_empty()).then_some(Matched(fits))
+}
+
+fn fit(pattern: &'static str, path: &str) -> Option<Parameters> {
+    if pattern == ASSETS {
+        let asset = path.strip_prefix("assets/")?;
+        return dashboard::find(asset).map(|_| vec![("asset", asset.to_owned())]);
+    }
+    let mut parameters = Vec::new();
+    let mut given = path.split('/');
+    for pattern in pattern[1..].split('/') {
+        let segment = given.next()?;
+        let name = pattern
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'));
+        match name {
+            // `execute` is no function's name: its one route is meant.
+            Some("function") if segment == "execute" => return None,
+            Some(name) if !segment.is_empty() => parameters.push((name, segment.to_owned())),
+            None if pattern == segment => {}
+            _ => return None,
+        }
+    }
+    given.next().is_none().then_some(parameters)
 }
 
 impl Matched {
-    /// The route of this path for `method`, or the methods that there are.
-    pub(crate) fn route(&self, method: &Method) -> Result<&'static Route, String> {
+    /// The route for `method`, and what stands for the names in its path, or the methods that
+    /// there are.
+    pub(crate) fn route(&self, method: &Method) -> Result<(&'static Route, &Parameters), String> {
         let method = if *method == Method::HEAD {
             &Method::GET
         } else {
             method
         };
         let mut allowed = Vec::new();
-        for route in ROUTES.iter().filter(|route| route.path == self.path) {
-            if route.method == *method {
-                return Ok(route);
-            }
-            allowed.push(route.method.as_str());
-            if route.method == Method::GET {
-                allowed.push("HEAD");
+        for fit in &self.0 {
+            for route in ROUTES.iter().filter(|route| route.path == fit.path) {
+                if route.method == *method {
+                    return Ok((route, &fit.parameters));
+                }
+                allowed.push(route.method.as_str());
+                if route.method == Method::GET {
+                    allowed.push("HEAD");
+                }
             }
         }
         Err(allowed.join(", "))
@@ -149,11 +204,26 @@ impl Matched {
 mod tests {
     use super::*;
 
+    fn parameters(path: &str, method: &Method) -> Parameters {
+        match_path(path).unwrap().route(method).unwrap().1.clone()
+    }
+
     #[test]
     fn execute_is_a_route_and_never_a_function() {
         let matched = match_path("functions/execute").unwrap();
-        assert_eq!(matched.path, "/functions/execute");
         assert_eq!(matched.route(&Method::GET).unwrap_err(), "POST");
+        assert!(matched.route(&Method::POST).is_ok());
+        assert!(match_path("functions/execute/versions").is_none());
+    }
+
+    #[test]
+    fn test_is_a_route_and_may_be_a_function_as_well() {
+        let matched = match_path("functions/test").unwrap();
+        let (route, _) = matched.route(&Method::POST).unwrap();
+        assert_eq!(route.path, "/functions/test");
+        let named = parameters("functions/test", &Method::GET);
+        assert_eq!(named, [("function", "test".to_owned())]);
+        assert!(match_path("functions/test/invoke").is_some());
     }
 
     #[test]
@@ -165,19 +235,28 @@ mod tests {
             "/",
             "x",
             "functions//",
+            "assets/",
+            "assets/none.js",
+            "assets/../index.html",
+            "assets/vendor",
+            "assets/index.html",
+            "assets/mod.rs",
         ] {
             assert!(match_path(path).is_none(), "{path}");
         }
         assert!(match_path("").is_some());
-        let matched = match_path("functions/a%2fb").unwrap();
-        assert_eq!(matched.parameters, [("function", "a%2fb".to_owned())]);
+        let asset = parameters("assets/lib/api.js", &Method::GET);
+        assert_eq!(asset, [("asset", "lib/api.js".to_owned())]);
+        let encoded = parameters("functions/a%2fb", &Method::GET);
+        assert_eq!(encoded, [("function", "a%2fb".to_owned())]);
+        let matched = match_path("functions/f").unwrap();
         assert_eq!(
             matched.route(&Method::PATCH).unwrap_err(),
             "GET, HEAD, PUT, DELETE"
         );
         assert!(matched.route(&Method::HEAD).is_ok());
-        let matched = match_path("functions/f/aliases/a").unwrap();
+        let two = parameters("functions/f/aliases/a", &Method::PUT);
         let expected = [("function", "f"), ("alias", "a")].map(|(n, v)| (n, v.to_owned()));
-        assert_eq!(matched.parameters, expected);
+        assert_eq!(two, expected);
     }
 }

@@ -16,6 +16,8 @@ use warp::{Filter, Rejection, Reply};
 use crate::api;
 use crate::options::ServerOptions;
 use crate::request::Connection;
+use crate::stall::Stall;
+use crate::tls::Tls;
 
 /// After an error of accept(2), mostly too many open files: time for some to be closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -25,7 +27,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// at the latest.
 ///
 /// # Limitations
-/// HTTP/1.1 without TLS: off loopback put a proxy that ends TLS in front of it.
+/// HTTP/1.1. Without [`ServerOptions::tls`] the connection is not encrypted: off loopback use that,
+/// or put a proxy that ends TLS in front.
 pub async fn serve<F, R>(
     listener: TcpListener,
     filter: F,
@@ -47,6 +50,7 @@ pub async fn serve<F, R>(
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout)
         .max_buf_size(options.header_bytes_max);
+    let acceptor = options.tls.as_ref().map(Tls::acceptor);
     let mut shutdown = std::pin::pin!(shutdown);
 
     loop {
@@ -64,11 +68,36 @@ pub async fn serve<F, R>(
             request.extensions_mut().insert(connection);
             service.call(request)
         });
-        let served = graceful.watch(builder.serve_connection(TokioIo::new(stream), tagged));
+        let stream = Stall::new(stream, options.write_timeout);
+        // Also while it shakes hands a connection is one that draining waits for.
+        let (watcher, builder, acceptor) = (graceful.watcher(), builder.clone(), acceptor.clone());
+        let handshake_timeout = options.handshake_timeout;
         tokio::spawn(async move {
             // A client that resets or is too slow is no event of the server's.
-            if let Err(error) = served.await {
-                tracing::debug!(%error, "a connection ended early");
+            let ended = match acceptor {
+                None => {
+                    let served = builder.serve_connection(TokioIo::new(stream), tagged);
+                    watcher
+                        .watch(served)
+                        .await
+                        .map_err(|error| error.to_string())
+                }
+                Some(acceptor) => {
+                    match tokio::time::timeout(handshake_timeout, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => {
+                            let served = builder.serve_connection(TokioIo::new(stream), tagged);
+                            watcher
+                                .watch(served)
+                                .await
+                                .map_err(|error| error.to_string())
+                        }
+                        Ok(Err(error)) => Err(error.to_string()),
+                        Err(_) => Err("the TLS handshake took too long".to_owned()),
+                    }
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(error, "a connection ended early");
             }
             drop(permit);
         });

@@ -18,15 +18,25 @@ fn body_for(method: &str, path: &str) -> Option<Option<serde_json::Value>> {
         ("POST", "/functions") => {
             Some(json!({"name": "hello", "language": "python", "code": "fake:args"}))
         }
+        ("POST", "/functions/test") => Some(json!({"language": "python", "code": "fake:args"})),
+        ("POST", "/functions/{function}/invoke") => Some(json!({})),
+        ("POST", "/tokens") => Some(json!({"name": "t", "scopes": ["invoke"]})),
         ("PUT", "/functions/{function}") => Some(json!({"description": "x"})),
         ("PUT", "/functions/{function}/aliases/{alias}") => Some(json!({"version": 1})),
         ("GET", "/functions")
         | ("GET", "/functions/{function}")
         | ("DELETE", "/functions/{function}")
+        | ("GET", "/functions/{function}/code")
         | ("GET", "/functions/{function}/versions")
         | ("GET", "/functions/{function}/aliases")
         | ("DELETE", "/functions/{function}/aliases/{alias}")
+        | ("GET", "/invocations")
         | ("GET", "/invocations/{invocation}")
+        | ("POST", "/invocations/{invocation}/cancel")
+        | ("GET", "/pool")
+        | ("GET", "/tokens")
+        | ("DELETE", "/tokens/{token}")
+        | ("GET", "/ready")
         | ("GET", "/metrics")
         | ("GET", "/metrics/summary")
         | ("GET", "/health")
@@ -40,32 +50,51 @@ fn body_for(method: &str, path: &str) -> Option<Option<serde_json::Value>> {
 /// cannot tell that one of its rows is too lax.
 fn expected_access(method: &str, path: &str) -> Access {
     match (method, path) {
-        ("POST", "/functions/execute") => Access::Local(Scope::Invoke),
+        (
+            "POST",
+            "/functions/execute"
+            | "/functions/{function}/invoke"
+            | "/invocations/{invocation}/cancel",
+        ) => Access::Local(Scope::Invoke),
+        ("POST", "/functions/test") => Access::LocalAll(&[Scope::Invoke, Scope::FunctionsWrite]),
+        (_, "/tokens" | "/tokens/{token}") => Access::Protected(Scope::Admin),
         (
             "GET",
             "/functions"
             | "/functions/{function}"
+            | "/functions/{function}/code"
             | "/functions/{function}/versions"
             | "/functions/{function}/aliases",
         ) => Access::Local(Scope::FunctionsRead),
         (_, "/functions" | "/functions/{function}" | "/functions/{function}/aliases/{alias}") => {
             Access::Local(Scope::FunctionsWrite)
         }
-        (_, "/metrics" | "/metrics/summary" | "/invocations/{invocation}") => {
-            Access::Protected(Scope::MetricsRead)
-        }
-        (_, "/health" | "/") => Access::Public,
+        (
+            _,
+            "/metrics"
+            | "/metrics/summary"
+            | "/invocations"
+            | "/invocations/{invocation}"
+            | "/pool",
+        ) => Access::Protected(Scope::MetricsRead),
+        (_, "/health" | "/ready" | "/") => Access::Public,
         (_, asset) if asset.starts_with("/assets/") => Access::Public,
         other => panic!("{other:?} has no expected access"),
     }
 }
 
+/// The path with a name for each in braces.
+fn path_of(route: &Route) -> String {
+    let path = route.path.replace("{function}", "nobody");
+    path.replace("{alias}", "stable")
+        .replace("{asset}", "app.js")
+        .replace("{invocation}", "none")
+        .replace("{token}", "none")
+}
+
 async fn send(server: &Server, route: &Route, token: Option<&str>) -> Answer {
     let method = route.method.as_str();
-    let path = route.path.replace("{function}", "nobody");
-    let path = path
-        .replace("{alias}", "stable")
-        .replace("{invocation}", "none");
+    let path = path_of(route);
     let body = body_for(method, route.path)
         .unwrap_or_else(|| panic!("{method} {} is not in the test", route.path));
     let mut call = server.call(method, &path);
@@ -83,14 +112,13 @@ fn is_let_through(answer: &Answer) -> bool {
 }
 
 async fn check_all(server: &Server, is_loopback: bool) {
-    // One that has every scope but the one in question, and one that has it alone.
     for route in ROUTES {
         let access = expected_access(route.method.as_str(), route.path);
         assert_eq!(route.access, access, "{route:?}");
 
         let needs_token = match access {
             Access::Public => false,
-            Access::Local(_) => !is_loopback,
+            Access::Local(_) | Access::LocalAll(_) => !is_loopback,
             _ => true,
         };
         let without = send(server, route, None).await;
@@ -110,10 +138,11 @@ async fn check_all(server: &Server, is_loopback: bool) {
             assert!(challenge.contains("invalid_token"), "{route:?}");
         }
 
-        if let Access::Local(scope) | Access::Protected(scope) = access {
+        // Each scope that is needed is missed when it alone is lacking.
+        for scope in access.scopes() {
             let others: Vec<_> = Scope::ALL
                 .into_iter()
-                .filter(|other| *other != scope && *other != Scope::Admin)
+                .filter(|other| other != scope && *other != Scope::Admin)
                 .collect();
             let (_, lacking) = server
                 .platform
@@ -124,14 +153,12 @@ async fn check_all(server: &Server, is_loopback: bool) {
             answer.refused(403, "AccessDeniedException");
             let challenge = answer.header("www-authenticate").unwrap();
             assert!(challenge.contains("insufficient_scope"), "{route:?}");
-
-            for right in [scope, Scope::Admin] {
-                let (_, token) = server
-                    .platform
-                    .token_create("right", vec![right])
-                    .await
-                    .unwrap();
-                let answer = send(server, route, Some(&token)).await;
+            assert!(challenge.contains(scope.as_str()), "{route:?}");
+        }
+        if !access.scopes().is_empty() {
+            for right in [access.scopes().to_vec(), vec![Scope::Admin]] {
+                let created = server.platform.token_create("right", right).await;
+                let answer = send(server, route, Some(&created.unwrap().1)).await;
                 assert!(is_let_through(&answer), "{route:?} {answer:?}");
             }
         }
@@ -180,10 +207,7 @@ async fn other_hosts_and_origins_are_refused() {
     let own = server.address.to_string();
     for host in ["evil.test", "localhost.evil.test", "203.0.113.9"] {
         for route in ROUTES.iter().filter(|route| route.method == "GET") {
-            let path = route.path.replace("{function}", "nobody");
-            let path = path
-                .replace("{alias}", "stable")
-                .replace("{invocation}", "none");
+            let path = path_of(route);
             let answer = server
                 .call("GET", &path)
                 .header("host", host)

@@ -220,6 +220,100 @@ fn the_token_is_made_once_and_found_by_the_local_client() {
     assert!(text(&wrong.stderr).contains("token is wrong"), "{wrong:?}");
 }
 
+/// A data directory whose store is a file, so that two processes can share it.
+fn shared_data_dir(settings: &str) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = format!("listen = '127.0.0.1:0'\n{settings}");
+    std::fs::write(directory.path().join("lambda.toml"), settings).unwrap();
+    directory
+}
+
+/// `lambda list` with a token, on a server that asks for one.
+fn list_with(server: &Serving, token: &str) -> Output {
+    let mut command = lambda(server.data_dir.path());
+    let command = command.env("LAMBDA_URL", &server.url);
+    command
+        .env("LAMBDA_TOKEN", token)
+        .arg("list")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn tokens_are_made_listed_and_revoked_in_the_store_and_over_http() {
+    let empty = tempfile::tempdir().unwrap();
+    let refused = lambda(empty.path())
+        .args(["token", "list"])
+        .output()
+        .unwrap();
+    assert_eq!(code(&refused), 1, "nobody makes a database by looking");
+    let server = Serving::start(shared_data_dir("require_token = true\n"));
+    let local = |args: &[&str]| {
+        let mut command = lambda(server.data_dir.path());
+        command.arg("token").args(args).output().unwrap()
+    };
+    let remote = |args: &[&str]| {
+        let mut command = lambda(server.data_dir.path());
+        let command = command.env("LAMBDA_URL", &server.url);
+        command.arg("token").args(args).output().unwrap()
+    };
+    for is_remote in [false, true] {
+        let place = |args: &[&str]| match is_remote {
+            true => remote(args),
+            false => local(args),
+        };
+        let made = place(&["create", "ci", "--scope", "functions:read"]);
+        assert_eq!(code(&made), 0, "{made:?}");
+        let secret = text(&made.stdout).trim_end().to_owned();
+        assert_eq!(secret.len(), "lambda_".len() + 64, "it alone: {made:?}");
+        assert_eq!(code(&list_with(&server, &secret)), 0);
+        let listed = place(&["list"]);
+        assert!(
+            text(&listed.stdout).contains("functions:read"),
+            "{listed:?}"
+        );
+        assert!(!text(&listed.stdout).contains(&secret));
+        let listed: Value = serde_json::from_slice(&place(&["list", "--json"]).stdout).unwrap();
+        let id = listed[0]["id"].as_str().unwrap();
+        assert_eq!(code(&place(&["revoke", id])), 0);
+        // The bound that is promised where another process revokes it.
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        assert_eq!(code(&list_with(&server, &secret)), 1);
+        assert_eq!(code(&place(&["revoke", id])), 1, "there is none any more");
+    }
+    for wrong in [
+        &["create", "ci"][..],
+        &["create", "ci", "--scope", "everything"],
+        &["revoke", "ci"],
+    ] {
+        assert_eq!(code(&local(wrong)), 2);
+    }
+}
+
+#[test]
+fn a_server_with_a_certificate_is_reached_by_who_trusts_it() {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let own = rcgen::generate_simple_self_signed(names).unwrap();
+    let directory = shared_data_dir("tls = { cert = 'cert.pem', key = 'key.pem' }\n");
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("cert.pem"), own.cert.pem()).unwrap();
+    let half = lambda(directory.path()).arg("serve").output().unwrap();
+    assert_eq!(code(&half), 2);
+    assert!(text(&half.stderr).contains("key.pem"), "{half:?}");
+    std::fs::write(path("key.pem"), own.signing_key.serialize_pem()).unwrap();
+    let server = Serving::start(directory);
+    assert!(server.url.starts_with("https://"), "{}", server.url);
+    let distrusted = server.run(&["list"]);
+    assert_eq!(code(&distrusted), 1);
+    assert!(
+        text(&distrusted.stderr).contains("--ca-file"),
+        "{distrusted:?}"
+    );
+    let trusted = server.run(&["list", "--ca-file", "cert.pem"]);
+    assert_eq!(code(&trusted), 0, "{trusted:?}");
+    assert_eq!(server.stop().1, 0);
+}
+
 #[test]
 fn what_keeps_a_server_from_starting_is_told() {
     let directory = data_dir();

@@ -2,6 +2,7 @@
 //! that uses it.
 
 mod history;
+mod undeployed;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,6 +61,15 @@ pub async fn run(harness: &ExecutorHarness) -> Result<(), Failures> {
             }),
             Case::new("cancelling_kills_and_dropping_does_not", |h| {
                 Box::pin(cancelling(h))
+            }),
+            Case::new("an_invocation_is_cancelled_by_its_id", |h| {
+                Box::pin(undeployed::cancelled_by_id(h))
+            }),
+            Case::new("code_that_is_not_deployed_runs_and_leaves_nothing", |h| {
+                Box::pin(undeployed::runs_and_leaves_nothing(h))
+            }),
+            Case::new("each_test_has_a_sandbox_of_its_own", |h| {
+                Box::pin(undeployed::has_its_own_sandbox(h))
             }),
             Case::new("every_run_is_recorded_once_with_its_figures", |h| {
                 Box::pin(recorded(h))

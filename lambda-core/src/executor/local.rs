@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -12,14 +13,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::code::Code;
-use super::run::Run;
+use super::run::{Run, Undeployed};
+use super::running::Running;
 use super::warmth::{self, Turns};
-use super::{ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver};
+use super::{ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver, TestRequest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
 use crate::model::{
-    Function, FunctionId, FunctionSelector, InvocationEntry, InvocationOutput, InvocationRecord,
-    OwnerId, Payload, RuntimeName,
+    CodeSource, Function, FunctionId, FunctionSelector, InvocationEntry, InvocationOutput,
+    InvocationRecord, Namespace, OwnerId, Payload, RequestId, RevisionId, RuntimeName,
 };
 use crate::output::LogStream;
 use crate::pool::{Pool, PoolOptions, PoolStats};
@@ -42,6 +44,9 @@ pub(super) struct Shared {
     pub(super) runtimes: HashMap<RuntimeName, Arc<dyn Runtime>>,
     pub(super) pool: Pool,
     recorder: Recorder,
+    running: Running,
+    /// Tells the sandboxes of tests apart in the pool, where they are versions of one function.
+    tests: AtomicU32,
     pub(super) tasks: TaskTracker,
     pub(super) turns: Turns,
     pub(super) closing: CancellationToken,
@@ -109,6 +114,8 @@ impl LocalExecutor {
             pool,
             runtimes,
             recorder: parts.recorder,
+            running: Running::default(),
+            tests: AtomicU32::new(1),
             tasks: TaskTracker::new(),
             turns: Turns::default(),
             closing: CancellationToken::new(),
@@ -150,13 +157,60 @@ impl Executor for LocalExecutor {
             started_at,
             kill: shared.kill.clone(),
             function,
+            undeployed: None,
         };
-        let (invocation, driver) = Invocation::new(run.request_id);
-        // A task of its own: whoever asked may go away, the run goes on.
-        let shared = Arc::clone(shared);
-        let tasks = shared.tasks.clone();
-        tasks.spawn(async move { shared.run(run, driver).await });
-        Ok(invocation)
+        Ok(shared.spawn(run))
+    }
+
+    async fn start_test(&self, request: TestRequest) -> Result<Invocation> {
+        let started = Instant::now();
+        let started_at = Timestamp::now();
+        let shared = &self.0;
+        if shared.closing.is_cancelled() {
+            return Err(closed());
+        }
+        let format = request.code.format();
+        let code = match request.code {
+            CodeSource::Inline(text) => Bytes::from(text),
+            CodeSource::Zip(bytes) => bytes,
+            CodeSource::ZipFile(_) => {
+                return Err(Error::internal(
+                    "test",
+                    "The code of a test was not read before it is run.",
+                ));
+            }
+        };
+        let function = Function {
+            namespace: request.namespace,
+            id: FunctionId::TEST,
+            name: request.name,
+            version: 0,
+            revision: RevisionId::new(),
+            created_at: started_at,
+            updated_at: started_at,
+            config: request.config,
+            code: Vec::new(),
+        };
+        let run = Run {
+            request_id: request.request_id,
+            runtime: shared.choose_runtime(&function, request.runtime)?,
+            payload: payload(&function, request.payload)?,
+            timeout: timeout(&function, request.timeout)?,
+            trace_id: request.trace_id,
+            started,
+            started_at,
+            kill: shared.kill.clone(),
+            function: Arc::new(function),
+            undeployed: Some(Undeployed {
+                code: (format, code),
+                pool_version: shared.tests.fetch_add(1, Ordering::Relaxed),
+            }),
+        };
+        Ok(shared.spawn(run))
+    }
+
+    async fn cancel(&self, namespace: &Namespace, id: RequestId) -> Result<()> {
+        self.0.running.cancel(namespace, id)
     }
 
     fn function_changed(&self, function: FunctionId, change: FunctionChange) {
@@ -211,6 +265,21 @@ impl Executor for LocalExecutor {
 }
 
 impl Shared {
+    /// A task of its own: whoever asked may go away, the run goes on.
+    fn spawn(self: &Arc<Self>, run: Run) -> Invocation {
+        let (invocation, driver) = Invocation::new(run.request_id);
+        let function = Arc::clone(&run.function);
+        let stay = self
+            .running
+            .enter(run.request_id, function, invocation.canceller());
+        let shared = Arc::clone(self);
+        self.tasks.spawn(async move {
+            shared.run(run, driver).await;
+            drop(stay);
+        });
+        invocation
+    }
+
     async fn run(&self, run: Run, driver: InvocationDriver) {
         let result = run
             .execute(&self.pool, &self.code, self.owner, &driver)
@@ -296,6 +365,8 @@ fn payload(function: &Function, payload: Payload) -> Result<Bytes> {
             "The function has a handler: it takes an `event`, not `args`.",
         )
         .hint("Send `event` with any JSON value.")),
+        // What a script is called with where nothing is said.
+        Payload::Event(event) if !is_handler && &*event == b"null" => Ok(Bytes::from_static(b"[]")),
         Payload::Event(_) if !is_handler => Err(Error::invalid(
             "execute",
             "The function is a script: it takes `args`, not an `event`.",

@@ -8,6 +8,8 @@ mod local;
 mod outcome;
 mod packages;
 mod run;
+mod running;
+mod test_request;
 mod warmth;
 
 use std::fmt;
@@ -28,6 +30,7 @@ use crate::pool::PoolStats;
 use crate::runtime::Finding;
 
 pub use local::{LocalExecutor, LocalExecutorParts};
+pub use test_request::TestRequest;
 
 /// Runs functions.
 #[async_trait]
@@ -41,6 +44,22 @@ pub trait Executor: fmt::Debug + Send + Sync + 'static {
     /// `Throttled` or `RuntimeUnavailable`, is the error of [`Invocation::outcome`]; the
     /// function has not run then, and a retry is safe.
     async fn start(&self, request: ExecuteRequest) -> Result<Invocation>;
+
+    /// Starts code that is not deployed, once, in a sandbox that nothing else gets to see. The
+    /// code has been checked. Nothing of it is kept but the record, which has the function id
+    /// [`FunctionId::TEST`] and the version 0. All tests together count as one function where
+    /// functions have bounds or turns.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    async fn start_test(&self, request: TestRequest) -> Result<Invocation>;
+
+    /// Kills an invocation by its id, as [`Invocation::cancel`] does. It may still succeed, if it
+    /// was about to end.
+    ///
+    /// # Errors
+    /// `NotFound` if no invocation of the namespace runs, or waits to run, by this id.
+    async fn cancel(&self, namespace: &Namespace, id: RequestId) -> Result<()>;
 
     /// Tells that a function has changed: what was kept ready of other versions than the current
     /// one is let go, and the next request sees the change.

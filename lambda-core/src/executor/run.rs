@@ -37,6 +37,16 @@ pub(super) struct Run {
     pub(super) started_at: Timestamp,
     /// Cancelled when the platform kills what still runs.
     pub(super) kill: CancellationToken,
+    /// Where the code is in no store.
+    pub(super) undeployed: Option<Undeployed>,
+}
+
+/// Code that comes with the request. Its sandbox serves this one invocation.
+#[derive(Debug)]
+pub(super) struct Undeployed {
+    pub(super) code: (CodeFormat, Bytes),
+    /// The version in the pool's key, of its own.
+    pub(super) pool_version: u32,
 }
 
 /// What ended the wait for a sandbox's reply.
@@ -64,7 +74,10 @@ impl Run {
         let key = PoolKey {
             namespace: self.function.namespace.clone(),
             function: self.function.id,
-            version: self.function.version,
+            version: self
+                .undeployed
+                .as_ref()
+                .map_or(self.function.version, |test| test.pool_version),
             runtime: self.runtime.clone(),
         };
         let lease = match pool.take_idle(&key).await {
@@ -75,10 +88,10 @@ impl Run {
                 None => return Ok(self.never_started(driver.output())),
             },
         };
-        let to_send = if lease.is_initialized() {
-            None
-        } else {
-            Some(Box::pin(code.to_send(&self.function)).await?)
+        let to_send = match &self.undeployed {
+            _ if lease.is_initialized() => None,
+            Some(test) => Some(Some(test.code.clone())),
+            None => Some(Box::pin(code.to_send(&self.function)).await?),
         };
         Ok(self.in_sandbox(lease, to_send, driver).await)
     }
@@ -93,7 +106,9 @@ impl Run {
         driver: &InvocationDriver,
     ) -> Result<Option<Lease>> {
         let mut create = CreateSandbox::for_function(owner, &self.function);
-        create.code_directory = code.to_mount(&self.function).await?;
+        if self.undeployed.is_none() {
+            create.code_directory = code.to_mount(&self.function).await?;
+        }
         let request = PoolRequest::new(key, self.function.config.concurrency, create);
         tokio::select! {
             biased;
@@ -157,11 +172,12 @@ impl Run {
         }
         let (start, max_memory_mib) = (lease.start(), lease.memory_peak_mib());
         let termination = match fate {
-            Fate::Reusable => {
+            Fate::Reusable if self.undeployed.is_none() => {
                 lease.release();
                 None
             }
-            // Dropping the lease has the pool remove what is left of the sandbox.
+            // Dropping the lease has the pool remove the sandbox.
+            Fate::Reusable => None,
             Fate::Gone(termination) => termination,
         };
         let mut outcome = self.outcome(ending, timings, output);

@@ -66,6 +66,11 @@ uuid_id!(
     /// A function, through all its versions.
     FunctionId
 );
+impl FunctionId {
+    /// What stands in records for code that was run without being deployed. No function has it.
+    pub const TEST: Self = Self(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_7465_7374));
+}
+
 uuid_id!(
     /// One execution of a function.
     RequestId

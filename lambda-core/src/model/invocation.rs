@@ -90,7 +90,7 @@ word_enum!(
 pub enum Payload {
     /// The command-line args of a script function.
     Args(Vec<String>),
-    /// The event of a handler function: JSON.
+    /// The event of a handler function: JSON. `null` is no args to a script function.
     Event(Bytes),
     /// No args, or the event `{}`: right for both kinds.
     Empty,

@@ -78,6 +78,9 @@ pub const ALIASES_MAX: u32 = 100;
 /// processes are fewer).
 pub const OPEN_FILES_MAX: u64 = 1_024;
 
+/// Longest name of an access token, in characters.
+pub const TOKEN_NAME_CHARS_MAX: usize = 100;
+
 /// Most sandboxes of a function that are kept warm.
 pub const MIN_WARM_MAX: u32 = 1_000;
 

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::TokenId;
+use super::limits::TOKEN_NAME_CHARS_MAX;
+use crate::error::{Error, Result};
 
 /// What a token allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -110,6 +112,45 @@ pub struct Token {
 }
 
 impl Token {
+    /// A new token, which is in no store yet, and its secret, which is kept nowhere.
+    ///
+    /// # Errors
+    /// `InvalidParameter` if the name is empty or too long, or there is no scope.
+    pub fn create(name: &str, mut scopes: Vec<Scope>) -> Result<(Self, String)> {
+        let length = name.chars().count();
+        if !(1..=TOKEN_NAME_CHARS_MAX).contains(&length) || name.contains(char::is_control) {
+            return Err(Error::invalid(
+                "token_create",
+                format!(
+                    "A token's `name` has 1 to {TOKEN_NAME_CHARS_MAX} characters, and none that \
+                     controls a terminal."
+                ),
+            )
+            .hint("Name what the token is for, for example `dashboard`."));
+        }
+        scopes.sort_unstable();
+        scopes.dedup();
+        if scopes.is_empty() {
+            return Err(
+                Error::invalid("token_create", "A token without `scopes` allows nothing.").hint(
+                    format!(
+                        "Give it one or several of {}.",
+                        Scope::ALL.map(Scope::as_str).join(", ")
+                    ),
+                ),
+            );
+        }
+        let secret = Self::new_secret();
+        let token = Self {
+            id: TokenId::new(),
+            name: name.to_owned(),
+            digest: TokenDigest::of(&secret),
+            scopes,
+            created_at: Timestamp::now(),
+        };
+        Ok((token, secret))
+    }
+
     /// A new secret: 256 random bits, with a prefix by which leaked ones are found.
     #[must_use]
     pub fn new_secret() -> String {

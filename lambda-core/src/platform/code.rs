@@ -48,15 +48,10 @@ impl Platform {
     pub(super) async fn put_code(&self, code: CodeSource) -> Result<CodeRef> {
         let format = code.format();
         let request = match code {
-            CodeSource::Inline(source) if source.len() > INLINE_CODE_BYTES_MAX => {
-                return Err(Error::new(
-                    ErrorKind::PayloadTooLarge,
-                    "function_validate",
-                    "Inline code has at most 4 MiB.",
-                )
-                .hint("Pack it as a zip archive."));
+            CodeSource::Inline(source) => {
+                check_inline(&source)?;
+                PutPackage::new(Bytes::from(source))
             }
-            CodeSource::Inline(source) => PutPackage::new(Bytes::from(source)),
             CodeSource::Zip(bytes) => {
                 // Inflating 250 MiB and hashing 50 are work for another thread.
                 checking(move || {
@@ -82,7 +77,19 @@ impl Platform {
     }
 }
 
-async fn checking<T: Send + 'static>(
+pub(super) fn check_inline(source: &str) -> Result<()> {
+    if source.len() <= INLINE_CODE_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::PayloadTooLarge,
+        "function_validate",
+        "Inline code has at most 4 MiB.",
+    )
+    .hint("Pack it as a zip archive."))
+}
+
+pub(super) async fn checking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -110,7 +117,7 @@ fn chunks_of(file: CodeFile) -> PackageChunks {
     .boxed()
 }
 
-fn unreadable(error: std::io::Error) -> Error {
+pub(super) fn unreadable(error: std::io::Error) -> Error {
     Error::invalid("function_validate", "The code's file cannot be read.")
         .hint("Check the file and its permissions.")
         .source(error)

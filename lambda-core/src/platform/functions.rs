@@ -261,7 +261,7 @@ impl Platform {
         executor.keep_warm(function);
     }
 
-    fn check_config(&self, config: &FunctionConfig) -> Result<()> {
+    pub(super) fn check_config(&self, config: &FunctionConfig) -> Result<()> {
         config.validate()?;
         let own = |runtime: &&std::sync::Arc<dyn crate::Runtime>| runtime.name() == config.runtime;
         match self.inner.runtimes.iter().find(own) {

@@ -5,6 +5,9 @@ mod code;
 mod functions;
 mod invocations;
 mod new_function;
+mod readiness;
+mod test;
+mod tokens;
 mod warmth;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,9 +19,7 @@ use crate::data_dir::DataDir;
 use crate::error::{Error, Result};
 use crate::executor::{ExecuteRequest, Executor, Invocation};
 use crate::model::limits::PAGE_MAX;
-use crate::model::{
-    Namespace, Outcome, Retention, RuntimeName, Scope, Token, TokenDigest, TokenId,
-};
+use crate::model::{Namespace, Outcome, RequestId, Retention, RuntimeName};
 use crate::pool::PoolStats;
 use crate::recorder::{Expiry, Recorder, RecorderStatus};
 use crate::runtime::{Finding, Runtime, Severity};
@@ -26,6 +27,7 @@ use crate::store::Store;
 
 pub use builder::PlatformBuilder;
 pub use new_function::NewFunction;
+pub use readiness::Readiness;
 
 /// The platform. Cheap to clone; all clones are one platform.
 ///
@@ -78,29 +80,12 @@ impl Platform {
         self.start(request).await?.outcome().await
     }
 
-    /// Makes a token and returns its secret, which is kept nowhere.
+    /// Kills an invocation that runs, or waits to run, by its id; see [`Executor::cancel`].
     ///
     /// # Errors
-    /// `StoreUnavailable`.
-    pub async fn token_create(&self, name: &str, scopes: Vec<Scope>) -> Result<(Token, String)> {
-        let secret = Token::new_secret();
-        let token = Token {
-            id: TokenId::new(),
-            name: name.to_owned(),
-            digest: TokenDigest::of(&secret),
-            scopes,
-            created_at: jiff::Timestamp::now(),
-        };
-        self.inner.store.token_create(token.clone()).await?;
-        Ok((token, secret))
-    }
-
-    /// The token with this digest, if there is one.
-    ///
-    /// # Errors
-    /// `StoreUnavailable`.
-    pub async fn token_find(&self, digest: TokenDigest) -> Result<Option<Token>> {
-        self.inner.store.token_find(digest).await
+    /// `NotFound`.
+    pub async fn cancel(&self, id: RequestId) -> Result<()> {
+        self.inner.executor.cancel(&self.inner.namespace, id).await
     }
 
     /// The names of the runtimes, in the order they were given.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::StatusCode;
+use hyper::{HeaderMap, StatusCode};
 use lambda_core::model::{
     FunctionError, FunctionId, FunctionRef, Outcome, Payload, RequestId, RuntimeName, StartKind,
     Status, Termination, limits,
@@ -52,14 +52,18 @@ pub(super) async fn execute(request: Request) -> Result<Response, ApiError> {
     let timeout = api.options.body_timeout;
     let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;
     let mut execute = execute_request(&body)?;
-    execute.trace_id = request
-        .headers
+    execute.trace_id = trace_id(&request.headers);
+    let outcome = api.platform.execute(execute).await?;
+    Ok(reply::json_text(StatusCode::OK, print(&outcome)?))
+}
+
+/// `X-Amzn-Trace-Id`, for the function.
+pub(super) fn trace_id(headers: &HeaderMap) -> Option<String> {
+    headers
         .get("x-amzn-trace-id")
         .and_then(|value| value.to_str().ok())
         .filter(|value| value.len() <= TRACE_ID_BYTES_MAX)
-        .map(str::to_owned);
-    let outcome = api.platform.execute(execute).await?;
-    Ok(reply::json_text(StatusCode::OK, print(&outcome)?))
+        .map(str::to_owned)
 }
 
 fn execute_request(bytes: &Bytes) -> Result<ExecuteRequest, ApiError> {
@@ -79,21 +83,28 @@ fn execute_request(bytes: &Bytes) -> Result<ExecuteRequest, ApiError> {
     }
     request.runtime = runtime(body.use_gvisor, body.runtime.as_deref())?;
     request.timeout = timeout(body.timeout_ms)?;
-    request.payload = match (body.args, body.event) {
-        (Some(_), Some(_)) => {
-            return Err(ApiError::invalid(
-                "Give `args` (for a script) or `event` (for a handler), not both.",
-            ));
-        }
-        (Some(args), None) => Payload::Args(args),
-        (None, Some(event)) => Payload::Event(event_bytes(bytes, event)?),
-        (None, None) => Payload::Empty,
-    };
+    request.payload = payload(bytes, body.args, body.event)?;
     Ok(request)
 }
 
+/// What a function is called with; `event` is a part of `bytes`.
+pub(super) fn payload(
+    bytes: &Bytes,
+    args: Option<Vec<String>>,
+    event: Option<&RawValue>,
+) -> Result<Payload, ApiError> {
+    match (args, event) {
+        (Some(_), Some(_)) => Err(ApiError::invalid(
+            "Give `args` (for a script) or `event` (for a handler), not both.",
+        )),
+        (Some(args), None) => Ok(Payload::Args(args)),
+        (None, Some(event)) => Ok(Payload::Event(event_bytes(bytes, event)?)),
+        (None, None) => Ok(Payload::Empty),
+    }
+}
+
 /// `runtime`, of which `use_gvisor` is the short form.
-fn runtime(
+pub(super) fn runtime(
     use_gvisor: Option<bool>,
     runtime: Option<&str>,
 ) -> Result<Option<RuntimeName>, ApiError> {
@@ -172,7 +183,7 @@ struct OutcomeTail<'a> {
 
 /// Prints the answer around the function's result, which is JSON already and is neither
 /// parsed nor printed again.
-fn print(outcome: &Outcome) -> Result<Bytes, ApiError> {
+pub(super) fn print(outcome: &Outcome) -> Result<Bytes, ApiError> {
     let head = OutcomeHead {
         request_id: outcome.request_id,
         function_id: outcome.function_id,

@@ -68,14 +68,22 @@ pub(super) struct FunctionBody {
     code: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
     code_zip_base64: Option<Option<String>>,
+    /// Code that did not come as a field of JSON.
+    #[serde(skip)]
+    pub(super) uploaded: Option<CodeSource>,
 }
 
 impl FunctionBody {
-    /// A new function. `null` means the default, as if the field were not there.
-    pub(super) fn into_new_function(self) -> Result<NewFunction, ApiError> {
+    /// A new function. `null` means the default, as if the field were not there. `name`: where it
+    /// is given none; else it is required.
+    pub(super) fn into_new_function(self, name: Option<&str>) -> Result<NewFunction, ApiError> {
         let missing = |field: &str| ApiError::invalid(format!("The field `{field}` is missing."));
         let mut patch = self.without_nulls().into_patch()?;
-        let name = patch.name.take().ok_or_else(|| missing("name"))?;
+        let name = match (patch.name.take(), name) {
+            (Some(given), _) => given,
+            (None, Some(default)) => default.parse()?,
+            (None, None) => return Err(missing("name")),
+        };
         let language = patch.language.ok_or_else(|| missing("language"))?;
         let code = patch.code.take().ok_or_else(|| missing("code"))?;
         let mut config = FunctionConfig::new(language);
@@ -125,15 +133,15 @@ impl FunctionBody {
         patch.keep_processes = not_null("keep_processes", self.keep_processes)?;
         let code = not_null("code", self.code)?;
         let zip = not_null("code_zip_base64", self.code_zip_base64)?;
-        patch.code = match (code, zip) {
-            (Some(_), Some(_)) => {
+        patch.code = match (code, zip, self.uploaded) {
+            (Some(text), None, None) => Some(CodeSource::Inline(text)),
+            (None, Some(text), None) => Some(CodeSource::Zip(decode(&text)?.into())),
+            (None, None, uploaded) => uploaded,
+            _ => {
                 return Err(ApiError::invalid(
-                    "Give `code` (one source file) or `code_zip_base64`, not both.",
+                    "Give `code` (one source file), `code_zip_base64` or a `file`, not several.",
                 ));
             }
-            (Some(text), None) => Some(CodeSource::Inline(text)),
-            (None, Some(text)) => Some(CodeSource::Zip(decode(&text)?.into())),
-            (None, None) => None,
         };
         Ok(patch)
     }

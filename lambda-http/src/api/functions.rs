@@ -1,5 +1,7 @@
 //! `/functions`: list, create, read, change, delete.
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, LINK, LOCATION};
 use lambda_core::model::{CodeFormat, CodeSource, Function, Page, limits};
@@ -7,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use warp::reply::Response;
 
 use super::function_types::{FunctionBody, FunctionView};
+use super::upload::{self, Kind};
 use crate::error::ApiError;
 use crate::query::Query;
 use crate::request::Request;
@@ -14,6 +17,21 @@ use crate::{body, reply};
 
 /// The largest zip in base64, with room for the other fields.
 const BODY_BYTES_MAX: usize = limits::ZIP_BYTES_MAX / 3 * 4 + 512 * 1024;
+
+/// A function as JSON, or as an upload.
+async fn read<T: Send + 'static>(
+    request: Request,
+    finish: fn(FunctionBody) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    match upload::kind(&request.headers)? {
+        Kind::Json => {
+            let timeout = request.api.options.body_timeout;
+            let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;
+            body::parse_owned(body, finish).await
+        }
+        kind => finish(upload::read(kind, request).await?.into_body()?),
+    }
+}
 
 /// `GET /functions`
 pub(super) async fn list(request: Request) -> Result<Response, ApiError> {
@@ -39,13 +57,12 @@ pub(super) fn listed(path: &str, limit: u32, page: &Page<Function>) -> Response 
 
 /// `POST /functions`
 pub(super) async fn create(request: Request) -> Result<Response, ApiError> {
-    let api = request.api;
-    let timeout = api.options.body_timeout;
-    let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;
-    let new = body::parse_owned(body, FunctionBody::into_new_function).await?;
+    let api = Arc::clone(&request.api);
+    let path = request.full_path.clone();
+    let new = read(request, |body| body.into_new_function(None)).await?;
     let function = api.platform.function_create(new).await?;
     let mut response = reply::json(StatusCode::CREATED, &FunctionView::full(&function));
-    if let Ok(location) = HeaderValue::try_from(format!("{}/{}", request.full_path, function.id)) {
+    if let Ok(location) = HeaderValue::try_from(format!("{path}/{}", function.id)) {
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
@@ -77,10 +94,8 @@ pub(super) async fn get(request: Request) -> Result<Response, ApiError> {
 /// `PUT /functions/{function}`
 pub(super) async fn update(request: Request) -> Result<Response, ApiError> {
     let reference = request.function()?;
-    let api = request.api;
-    let timeout = api.options.body_timeout;
-    let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;
-    let patch = body::parse_owned(body, FunctionBody::into_patch).await?;
+    let api = Arc::clone(&request.api);
+    let patch = read(request, FunctionBody::into_patch).await?;
     let function = api.platform.function_update(&reference, patch).await?;
     Ok(reply::json(StatusCode::OK, &FunctionView::full(&function)))
 }

@@ -1,4 +1,4 @@
-//! `/metrics` and `/invocations/{invocation}`: records of invocations.
+//! `/invocations` and `/invocations/{invocation}`: records of invocations.
 
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -64,7 +64,7 @@ impl<'a> InvocationItem<'a> {
     }
 }
 
-/// `GET /metrics`
+/// `GET /invocations`, and `GET /metrics`, as it was called first.
 pub(super) async fn list(request: Request) -> Result<Response, ApiError> {
     let query = Query::read(
         &request.query,
@@ -124,4 +124,23 @@ pub(super) async fn get(request: Request) -> Result<Response, ApiError> {
         stderr_end: &found.output.stderr,
     };
     Ok(reply::json(StatusCode::OK, &body))
+}
+
+#[derive(Serialize)]
+struct Cancelling {
+    request_id: RequestId,
+    state: &'static str,
+}
+
+/// `POST /invocations/{invocation}/cancel`
+pub(super) async fn cancel(request: Request) -> Result<Response, ApiError> {
+    let request_id: RequestId = request.parameter("invocation")?;
+    Query::read(&request.query, &[])?;
+    request.api.platform.cancel(request_id).await?;
+    let body = Cancelling {
+        request_id,
+        // It ends once its sandbox is dead, unless it was about to end by itself.
+        state: "cancelling",
+    };
+    Ok(reply::json(StatusCode::ACCEPTED, &body))
 }

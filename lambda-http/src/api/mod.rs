@@ -1,13 +1,20 @@
 //! From a request to its operation: match, check, run.
 
+mod code;
 mod execute;
 mod function_types;
 mod functions;
 mod health;
 mod history;
 mod invocations;
+mod invoke;
 mod metrics;
 mod millis;
+mod pool;
+mod ready;
+mod test;
+mod tokens;
+mod upload;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,7 +41,8 @@ use crate::route::{self, Matched, Operation};
 pub(crate) struct Api {
     pub(crate) platform: Platform,
     pub(crate) options: HttpOptions,
-    tokens: TokenCache,
+    pub(crate) tokens: TokenCache,
+    readiness: ready::Cache,
 }
 
 /// The routes of `platform`, as one warp filter: see [`ROUTES`](crate::ROUTES).
@@ -61,6 +69,7 @@ pub fn routes(
         platform,
         options,
         tokens: TokenCache::default(),
+        readiness: ready::Cache::default(),
     });
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::any()
@@ -102,7 +111,7 @@ where
     let is_loopback = connection.is_some_and(|connection| connection.is_loopback());
     let request = Request {
         is_local: is_loopback && !origin::is_forwarded(&headers),
-        parameters: matched.parameters.clone(),
+        parameters: Vec::new(),
         full_path: path.as_str().to_owned(),
         api,
         headers,
@@ -114,13 +123,18 @@ where
         .unwrap_or_else(ApiError::into_response)
 }
 
-async fn run(request: Request, matched: &Matched, method: &Method) -> Result<Response, ApiError> {
+async fn run(
+    mut request: Request,
+    matched: &Matched,
+    method: &Method,
+) -> Result<Response, ApiError> {
     let api = &request.api;
     if request.is_local {
         origin::check_host(&request.headers, &api.options.hosts)?;
     }
     origin::check_origin(&request.headers)?;
-    let route = matched
+    origin::check_site(&request.headers, method)?;
+    let (route, parameters) = matched
         .route(method)
         .map_err(ApiError::method_not_allowed)?;
     auth::authorize(
@@ -132,8 +146,12 @@ async fn run(request: Request, matched: &Matched, method: &Method) -> Result<Res
         route.access,
     )
     .await?;
+    request.parameters.clone_from(parameters);
     match route.operation {
         Operation::Execute => execute::execute(request).await,
+        Operation::Test => test::test(request).await,
+        Operation::Invoke => invoke::invoke(request).await,
+        Operation::CodeGet => code::get(request).await,
         Operation::FunctionList => functions::list(request).await,
         Operation::FunctionCreate => functions::create(request).await,
         Operation::FunctionGet => functions::get(request).await,
@@ -144,10 +162,22 @@ async fn run(request: Request, matched: &Matched, method: &Method) -> Result<Res
         Operation::AliasSet => history::set_alias(request).await,
         Operation::AliasDelete => history::delete_alias(request).await,
         Operation::InvocationGet => invocations::get(request).await,
+        Operation::InvocationCancel => invocations::cancel(request).await,
         Operation::MetricsList => invocations::list(request).await,
         Operation::MetricsSummary => metrics::summary(request).await,
+        Operation::Pool => pool::get(&request),
+        Operation::TokenList => tokens::list(request).await,
+        Operation::TokenCreate => tokens::create(request).await,
+        Operation::TokenDelete => tokens::delete(request).await,
+        Operation::Ready => Ok(ready::ready(request).await),
         Operation::Health => Ok(health::health()),
-        Operation::Asset(asset) => Ok(dashboard::serve(asset)),
+        Operation::Page => Ok(dashboard::serve(&dashboard::PAGE, &request.headers)),
+        Operation::Asset => {
+            let asset = request.parameters.iter().find(|(name, _)| *name == "asset");
+            let asset = asset.and_then(|(_, path)| dashboard::find(path));
+            let asset = asset.ok_or_else(ApiError::unknown_route)?;
+            Ok(dashboard::serve(asset, &request.headers))
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the store said of a token, for a few seconds: no invocation waits for a database.
+//! What the store said of a token, for a second: few invocations wait for a database.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,8 +8,9 @@ use std::time::Duration;
 use lambda_core::model::{Scope, TokenDigest};
 use tokio::time::Instant;
 
-/// How long a revoked token may still be taken for valid.
-const TTL: Duration = Duration::from_secs(5);
+/// How long a token that another process revoked may still be taken for valid. One that is
+/// revoked through this server is refused at once.
+const TTL: Duration = Duration::from_secs(1);
 
 /// Bound on the entries, which anybody can cause by sending wrong tokens.
 const ENTRIES_MAX: usize = 1_024;
@@ -43,6 +44,12 @@ impl TokenCache {
             let until = now + TTL;
             entries.insert(digest, Entry { scopes, until });
         }
+    }
+
+    /// Forgets everything: a token was revoked.
+    pub(crate) fn clear(&self) {
+        let mut entries = self.lock();
+        entries.clear();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TokenDigest, Entry>> {

@@ -26,15 +26,17 @@ pub(crate) async fn authorize(
     let Some(secret) = bearer(headers)? else {
         return match access {
             Access::Public => Ok(()),
-            Access::Local(_) if is_local && options.anonymous_loopback => Ok(()),
-            Access::Local(_) | Access::Protected(_) => Err(ApiError::token_missing()),
+            Access::Local(_) | Access::LocalAll(_) if is_local && options.anonymous_loopback => {
+                Ok(())
+            }
+            _ => Err(ApiError::token_missing()),
         };
     };
     let caller = identify(platform, options, cache, secret).await?;
-    match access {
-        Access::Public => Ok(()),
-        Access::Local(scope) | Access::Protected(scope) if caller.allows(scope) => Ok(()),
-        Access::Local(scope) | Access::Protected(scope) => Err(ApiError::scope_missing(scope)),
+    let mut scopes = access.scopes().iter();
+    match scopes.find(|scope| !caller.allows(**scope)) {
+        Some(scope) => Err(ApiError::scope_missing(*scope)),
+        None => Ok(()),
     }
 }
 

@@ -21,8 +21,8 @@ fn modules() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.lambda/node/node_modules")
 }
 
-#[tokio::test]
-async fn a_person_can_create_run_and_see_metrics() {
+/// Runs a script of `browser/` against a server of its own.
+async fn drive(script: &str) {
     let runtimes = runtimes();
     let (Some(browser), true) = (browser(), modules().join("playwright-core").is_dir()) else {
         return missing("browser");
@@ -32,11 +32,11 @@ async fn a_person_can_create_run_and_see_metrics() {
     }
     let server = Server::start("").await;
     let profile = tempfile::tempdir().unwrap();
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/browser.cjs");
+    let scripts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/browser");
     let output = tokio::task::spawn_blocking({
         let mut command = Command::new("node");
         command
-            .arg(script)
+            .arg(scripts.join(script))
             .env("NODE_PATH", modules())
             .env("BROWSER", browser)
             .env("PROFILE", profile.path())
@@ -54,4 +54,24 @@ async fn a_person_can_create_run_and_see_metrics() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(server.stop().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_person_can_create_run_see_metrics_and_go_back_to_a_version() {
+    drive("original_log.cjs").await;
+}
+
+#[tokio::test]
+async fn a_function_can_be_made_and_run_by_keyboard() {
+    drive("keyboard.cjs").await;
+}
+
+#[tokio::test]
+async fn every_screen_is_legible_in_light_and_dark_and_on_a_phone() {
+    drive("looks.cjs").await;
+}
+
+#[tokio::test]
+async fn nothing_that_a_function_or_its_owner_writes_runs_in_the_page() {
+    drive("hostile.cjs").await;
 }

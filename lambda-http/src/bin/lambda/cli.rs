@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use lambda_core::model::{Scope, TokenId};
 
 /// Your own serverless functions: deploy Python and JavaScript, run them in warm sandboxes.
 #[derive(Parser)]
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     Rollback(RollbackArgs),
     /// Delete functions
     Delete(DeleteArgs),
+    /// Make, list and revoke access tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Check Docker, gVisor, images and limits on this machine, and say how to mend them
     Doctor(DoctorArgs),
 }
@@ -60,6 +64,11 @@ pub(crate) struct ServerArgs {
         default_value = "http://127.0.0.1:8080"
     )]
     pub(crate) url: String,
+
+    /// A PEM file with the certificates that a server with https:// may be signed by, instead of
+    /// the system's
+    #[arg(long, value_name = "FILE", env = "LAMBDA_CA_FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// What `serve` and `doctor` read besides the TOML file.
@@ -95,6 +104,24 @@ pub(crate) struct ServeArgs {
     /// Ask for a token on loopback too
     #[arg(long)]
     pub(crate) require_token: bool,
+
+    /// A PEM file with the certificate, followed by those that sign it: speak TLS
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        env = "LAMBDA_TLS_CERT"
+    )]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// A PEM file with the certificate's private key
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        env = "LAMBDA_TLS_KEY"
+    )]
+    pub(crate) tls_key: Option<PathBuf>,
 
     /// A further name by which browsers may reach a server on loopback; repeatable
     #[arg(long = "host", value_name = "NAME", action = ArgAction::Append)]
@@ -255,6 +282,73 @@ pub(crate) struct DeleteArgs {
     /// Names or ids of functions
     #[arg(required = true, value_name = "NAME")]
     pub(crate) names: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print its secret, which is kept nowhere
+    Create(TokenCreateArgs),
+    /// List the tokens, without their secrets
+    List(TokenListArgs),
+    /// Revoke tokens: refused by every server of the store within a second
+    Revoke(TokenRevokeArgs),
+}
+
+/// Where tokens are: in the store, or behind a server.
+#[derive(Args)]
+pub(crate) struct TokenStoreArgs {
+    /// The address of a server, whose operator's token is in LAMBDA_TOKEN or the data directory
+    /// [default: none, the store itself is opened]
+    #[arg(long, value_name = "URL", env = "LAMBDA_URL", conflicts_with_all = ["store", "config"])]
+    pub(crate) url: Option<String>,
+
+    /// As for the other commands
+    #[arg(long, value_name = "FILE", env = "LAMBDA_CA_FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+
+    /// The server's TOML file, which may name the store
+    #[arg(long, value_name = "FILE", env = "LAMBDA_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The store's URL [default: sqlite://DATA_DIR/lambda.db]
+    #[arg(long, value_name = "URL", env = "LAMBDA_STORE", hide_env_values = true)]
+    pub(crate) store: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct TokenCreateArgs {
+    #[command(flatten)]
+    pub(crate) place: TokenStoreArgs,
+
+    /// What it is for
+    pub(crate) name: String,
+
+    /// functions:read, functions:write, invoke, metrics:read or admin; repeatable
+    #[arg(long = "scope", value_name = "SCOPE", required = true, action = ArgAction::Append, value_parser = scope)]
+    pub(crate) scopes: Vec<Scope>,
+}
+
+#[derive(Args)]
+pub(crate) struct TokenListArgs {
+    #[command(flatten)]
+    pub(crate) place: TokenStoreArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct TokenRevokeArgs {
+    #[command(flatten)]
+    pub(crate) place: TokenStoreArgs,
+
+    /// Ids of tokens, as `lambda token list` shows them
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<TokenId>,
+}
+
+fn scope(word: &str) -> Result<Scope, String> {
+    Scope::from_word(word).ok_or_else(|| {
+        let words = Scope::ALL.map(Scope::as_str);
+        format!("a scope is one of {}", words.join(", "))
+    })
 }
 
 #[derive(Args)]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, LINK};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -18,6 +19,7 @@ use crate::cli::{Cli, ServerArgs};
 use crate::config;
 use crate::failure::{Failure, Result};
 use crate::token;
+use crate::trust;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -29,7 +31,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A client of one server.
 pub(crate) struct Client {
-    http: HyperClient<HttpConnector, Full<Bytes>>,
+    http: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
     token: Token,
 }
@@ -54,6 +56,12 @@ impl Client {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_nodelay(true);
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(trust::config(server.ca_file.as_deref())?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         Ok(Self {
             http: HyperClient::builder(TokioExecutor::new()).build(connector),
             base,
@@ -130,7 +138,9 @@ impl Client {
             })?;
         let answered = async {
             let response = self.http.request(request).await.map_err(|error| {
-                self.unreachable(if error.is_connect() {
+                self.unreachable(if let Some(why) = trust::refusal(&error) {
+                    why
+                } else if error.is_connect() {
                     "nothing accepts connections there".to_owned()
                 } else {
                     format!("the connection broke: {error}")
@@ -205,11 +215,7 @@ fn parse_url(url: &str) -> Result<(String, bool)> {
     };
     let uri: Uri = url.parse().map_err(|_| wrong())?;
     match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => {
-            return Err(Failure::usage("This command does not speak TLS.")
-                .hint("Tunnel to the server, for instance with `ssh -L 8080:localhost:8080`."));
-        }
+        Some("http" | "https") => {}
         _ => return Err(wrong()),
     }
     let host = uri.host().ok_or_else(wrong)?;
@@ -253,13 +259,7 @@ mod tests {
         assert!(parse_url("http://[::1]:8080").unwrap().1);
         assert!(!parse_url("http://10.0.0.1").unwrap().1);
         assert!(!parse_url("http://127.0.0.1.evil.test").unwrap().1);
-        for bad in [
-            "",
-            "localhost:8080",
-            "https://x",
-            "ftp://x",
-            "http://x/?a=b",
-        ] {
+        for bad in ["", "localhost:8080", "ftp://x", "http://x/?a=b"] {
             assert!(parse_url(bad).is_err(), "{bad}");
         }
     }

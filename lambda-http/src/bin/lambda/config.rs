@@ -31,9 +31,38 @@ pub(crate) struct ConfigFile {
     require_token: bool,
     hosts: Vec<String>,
     log_format: Option<LogFormat>,
+    pub(crate) tls: TlsSection,
     pub(crate) containers: ContainerSection,
     pub(crate) pool: PoolSection,
     pub(crate) records: RecordSection,
+}
+
+/// `[tls]`: the certificate of the server, and its key.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TlsSection {
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+}
+
+impl TlsSection {
+    /// Both files' contents; none: the server does not speak TLS.
+    pub(crate) fn read(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|error| {
+                Failure::usage(format!("{} cannot be read: {error}.", path.display()))
+                    .hint("Check `cert` and `key` of [tls], or --tls-cert and --tls-key.")
+            })
+        };
+        match (&self.cert, &self.key) {
+            (None, None) => Ok(None),
+            (Some(cert), Some(key)) => Ok(Some((read(cert)?, read(key)?))),
+            _ => Err(Failure::usage(
+                "TLS needs both a certificate and its key, and only one is given.",
+            )
+            .hint("Set `cert` and `key` of [tls], or neither.")),
+        }
+    }
 }
 
 /// `[records]`: how long records of invocations are kept. 0 days: for ever.
@@ -177,6 +206,7 @@ pub(crate) struct Config {
     pub(crate) require_token: bool,
     pub(crate) hosts: Vec<String>,
     pub(crate) log_format: LogFormat,
+    pub(crate) tls: TlsSection,
     pub(crate) containers: ContainerSection,
     pub(crate) pool: PoolSection,
     pub(crate) records: RecordSection,
@@ -212,6 +242,7 @@ impl Config {
             require_token: file.require_token,
             hosts: file.hosts,
             log_format: file.log_format.unwrap_or(LogFormat::Text),
+            tls: file.tls,
             containers: file.containers,
             pool: file.pool,
             records: file.records,
@@ -350,6 +381,7 @@ mod tests {
         let pool = file.pool.options();
         let default = PoolOptions::default();
         assert_eq!(file.listen.as_deref(), Some(LISTEN_DEFAULT));
+        assert!(file.tls.cert.is_some() && file.tls.key.is_some());
         assert_eq!(pool.sandboxes_max, default.sandboxes_max);
         assert_eq!(pool.memory_mib_max, default.memory_mib_max);
         assert_eq!(pool.function_concurrency, default.function_concurrency);

@@ -10,6 +10,7 @@ mod package;
 mod platform;
 mod terminal;
 mod token;
+mod trust;
 mod unusable;
 
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ async fn run(cli: Cli) -> failure::Result<ExitCode> {
         Command::Versions(args) => commands::versions::run(&cli, args).await,
         Command::Rollback(args) => commands::rollback::run(&cli, args).await,
         Command::Delete(args) => commands::delete::run(&cli, args).await,
+        Command::Token(command) => commands::token::run(&cli, command).await,
         Command::Doctor(args) => commands::doctor::run(&cli, args).await,
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod invoke;
 pub(crate) mod list;
 pub(crate) mod rollback;
 pub(crate) mod serve;
+pub(crate) mod token;
 pub(crate) mod versions;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};

@@ -32,6 +32,11 @@ pub(crate) async fn run(cli: &Cli, args: &ServeArgs) -> Result<ExitCode> {
     make_data_dir(&config.data_dir)?;
     let token = OperatorToken::load(&config.data_dir)?;
     let options = http_options(&config, &token)?;
+    let mut server_options = ServerOptions::default();
+    let tls = config.tls.read()?;
+    if let Some((cert, key)) = &tls {
+        server_options = server_options.tls(cert, key)?;
+    }
     // Before anything is started: a second server on the same port should change nothing.
     let listener = listen(config.listen_address()?).await?;
     let stop = stop_signal()?;
@@ -41,7 +46,7 @@ pub(crate) async fn run(cli: &Cli, args: &ServeArgs) -> Result<ExitCode> {
     let served = async {
         announce(cli, &config, &listener, &token, &runtimes).await?;
         let routes = lambda_http::routes(running.clone(), options);
-        lambda_http::serve(listener, routes, ServerOptions::default(), async {
+        lambda_http::serve(listener, routes, server_options, async {
             // An error means that the task that waits for signals is gone: stop as well.
             let _ = stop.await;
         })
@@ -66,6 +71,10 @@ fn settings(cli: &Cli, args: &ServeArgs) -> Result<Config> {
     if let Some(format) = args.log_format {
         config.log_format = format;
     }
+    if args.tls_cert.is_some() {
+        config.tls.cert.clone_from(&args.tls_cert);
+        config.tls.key.clone_from(&args.tls_key);
+    }
     config.require_token |= args.require_token;
     config.hosts.extend(args.hosts.iter().cloned());
     Ok(config)
@@ -74,6 +83,7 @@ fn settings(cli: &Cli, args: &ServeArgs) -> Result<Config> {
 fn http_options(config: &Config, token: &OperatorToken) -> Result<HttpOptions> {
     let mut options = HttpOptions::default()
         .operator_token(token.secret())?
+        .upload_dir(&config.data_dir)
         .anonymous_loopback(!config.require_token);
     for host in &config.hosts {
         options = options.host(host);
@@ -157,7 +167,11 @@ async fn announce(
     let address = listener
         .local_addr()
         .map_err(|error| Failure::new(format!("The listener has no address: {error}.")))?;
-    let url = format!("http://{address}/");
+    let scheme = match config.tls.cert {
+        Some(_) => "https",
+        None => "http",
+    };
+    let url = format!("{scheme}://{address}/");
     let mut usable = Vec::new();
     let mut broken = Vec::new();
     for runtime in runtimes {
@@ -217,10 +231,11 @@ async fn announce(
             }
         }
     }
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && config.tls.cert.is_none() {
         text.push_str(
             "\nOther machines can reach this address. The API asks for a token everywhere, but\n\
-             the connection is not encrypted: put a proxy with TLS in front.",
+             the connection is not encrypted: set --tls-cert and --tls-key, or put a proxy with\n\
+             TLS in front.",
         );
     }
     terminal::print(&text)
