@@ -47,6 +47,7 @@ mod reply;
 mod request;
 mod route;
 mod server;
+mod sse;
 
 pub use api::routes;
 pub use options::{HttpOptions, ServerOptions};

@@ -15,6 +15,7 @@ pub struct HttpOptions {
     pub(crate) hosts: Vec<String>,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) body_timeout: Duration,
+    pub(crate) log_streams_max: usize,
 }
 
 impl Default for HttpOptions {
@@ -26,6 +27,8 @@ impl Default for HttpOptions {
             listen: None,
             // The largest upload (a 50 MB zip in base64) at little more than 1 MB/s.
             body_timeout: Duration::from_secs(60),
+            // Half of the connections that `serve` takes: the rest are for requests.
+            log_streams_max: 512,
         }
     }
 }
@@ -64,6 +67,13 @@ impl HttpOptions {
     /// which tells by itself. Without it no request counts as loopback there.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = Some(address);
+        self
+    }
+
+    /// Most clients that follow logs at once (default 512); each keeps a connection. More are
+    /// refused with 429.
+    pub fn log_streams_max(mut self, streams: usize) -> Self {
+        self.log_streams_max = streams.min(tokio::sync::Semaphore::MAX_PERMITS);
         self
     }
 

@@ -1,8 +1,8 @@
 //! Answers, with the headers that every one of them carries.
 
 use bytes::Bytes;
-use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 use warp::reply::Response;
 
@@ -46,7 +46,12 @@ pub(crate) fn bytes(body: Bytes, content_type: &'static str) -> Response {
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    guard(headers);
+    response
+}
+
+/// What keeps browsers from taking a body for something else.
+pub(crate) fn guard(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CORP, HeaderValue::from_static("same-origin"));
-    response
 }

@@ -15,7 +15,7 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::api;
 use crate::options::ServerOptions;
-use crate::request::Connection;
+use crate::request::{Connection, Draining};
 
 /// After an error of accept(2), mostly too many open files: time for some to be closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,6 +42,7 @@ pub async fn serve<F, R>(
     let service = TowerToHyperService::new(warp::service(filter.recover(api::unknown_route)));
     let connections = Arc::new(Semaphore::new(options.connections_max));
     let graceful = GracefulShutdown::new();
+    let draining = Draining::default();
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -60,8 +61,10 @@ pub async fn serve<F, R>(
         };
         let connection = Connection::new(listen, peer);
         let service = service.clone();
+        let draining_soon = draining.clone();
         let tagged = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(connection);
+            request.extensions_mut().insert(draining_soon.clone());
             service.call(request)
         });
         let served = graceful.watch(builder.serve_connection(TokioIo::new(stream), tagged));
@@ -74,6 +77,8 @@ pub async fn serve<F, R>(
         });
     }
     drop(listener);
+    // Streams that have no end of their own would keep their connections for ever.
+    draining.0.cancel();
     if tokio::time::timeout(options.drain_timeout, graceful.shutdown())
         .await
         .is_err()

@@ -27,6 +27,8 @@ fn body_for(method: &str, path: &str) -> Option<Option<serde_json::Value>> {
         | ("GET", "/functions/{function}/aliases")
         | ("DELETE", "/functions/{function}/aliases/{alias}")
         | ("GET", "/invocations/{invocation}")
+        | ("GET", "/invocations/{invocation}/logs")
+        | ("GET", "/functions/{function}/logs")
         | ("GET", "/metrics")
         | ("GET", "/metrics/summary")
         | ("GET", "/health")
@@ -51,9 +53,14 @@ fn expected_access(method: &str, path: &str) -> Access {
         (_, "/functions" | "/functions/{function}" | "/functions/{function}/aliases/{alias}") => {
             Access::Local(Scope::FunctionsWrite)
         }
-        (_, "/metrics" | "/metrics/summary" | "/invocations/{invocation}") => {
-            Access::Protected(Scope::MetricsRead)
-        }
+        (
+            _,
+            "/metrics"
+            | "/metrics/summary"
+            | "/invocations/{invocation}"
+            | "/invocations/{invocation}/logs"
+            | "/functions/{function}/logs",
+        ) => Access::Protected(Scope::MetricsRead),
         (_, "/health" | "/") => Access::Public,
         (_, asset) if asset.starts_with("/assets/") => Access::Public,
         other => panic!("{other:?} has no expected access"),

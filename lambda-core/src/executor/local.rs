@@ -13,7 +13,9 @@ use tokio_util::task::TaskTracker;
 
 use super::code::Code;
 use super::run::Run;
-use super::{ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver};
+use super::{
+    ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver, InvocationTarget,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
 use crate::model::{
@@ -141,7 +143,13 @@ impl Executor for LocalExecutor {
             kill: shared.kill.clone(),
             function,
         };
-        let (invocation, driver) = Invocation::new(run.request_id);
+        let target = InvocationTarget {
+            function_id: run.function.id,
+            function_name: run.function.name.clone(),
+            version: run.function.version,
+            runtime: run.runtime.clone(),
+        };
+        let (invocation, driver) = Invocation::new(run.request_id, target);
         // A task of its own: whoever asked may go away, the run goes on.
         let shared = Arc::clone(shared);
         let tasks = shared.tasks.clone();

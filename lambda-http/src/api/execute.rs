@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use warp::reply::Response;
 
-use super::millis;
+use super::{logs, millis};
 use crate::error::ApiError;
 use crate::request::Request;
-use crate::{body, reply};
+use crate::{body, reply, sse};
 
 /// An event of the largest size, with room for the other fields.
 const BODY_BYTES_MAX: usize = limits::EVENT_BYTES_MAX + 512 * 1024;
@@ -58,6 +58,10 @@ pub(super) async fn execute(request: Request) -> Result<Response, ApiError> {
         .and_then(|value| value.to_str().ok())
         .filter(|value| value.len() <= TRACE_ID_BYTES_MAX)
         .map(str::to_owned);
+    if sse::is_wanted(&request.headers) {
+        let invocation = api.platform.start(execute).await?;
+        return Ok(logs::of_execution(invocation));
+    }
     let outcome = api.platform.execute(execute).await?;
     Ok(reply::json_text(StatusCode::OK, print(&outcome)?))
 }
@@ -172,7 +176,7 @@ struct OutcomeTail<'a> {
 
 /// Prints the answer around the function's result, which is JSON already and is neither
 /// parsed nor printed again.
-fn print(outcome: &Outcome) -> Result<Bytes, ApiError> {
+pub(super) fn print(outcome: &Outcome) -> Result<Bytes, ApiError> {
     let head = OutcomeHead {
         request_id: outcome.request_id,
         function_id: outcome.function_id,
