@@ -14,6 +14,7 @@ pub mod conformance;
 mod data_dir;
 mod error;
 pub mod executor;
+pub mod logs;
 pub mod model;
 pub mod output;
 mod platform;

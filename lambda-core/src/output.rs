@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::logs::{Follower, LogEnd, LogPosition, Tap};
 use crate::model::LogText;
 use crate::model::limits::{OUTPUT_BYTES_MAX, OUTPUT_KEPT_BYTES_MAX};
 
 /// One of a process's two output streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LogStream {
     /// File descriptor 1.
     Stdout,
@@ -33,26 +35,41 @@ pub struct LogChunk {
 pub struct OutputCapture(Arc<Shared>);
 
 #[derive(Debug, Default)]
-struct Shared {
+pub(crate) struct Shared {
     state: Mutex<State>,
-    grown: Notify,
+    pub(crate) grown: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(crate) struct State {
     stdout: Kept,
     stderr: Kept,
     /// Which stream the bytes came from, in order; neighbours of one stream are one run.
-    runs: Vec<(LogStream, usize)>,
-    finished: bool,
+    pub(crate) runs: Vec<(LogStream, usize)>,
+    pub(crate) finished: Option<LogEnd>,
+    /// Where the platform's live log hears of it.
+    tap: Option<Tap>,
 }
 
+/// What is kept of a stream once its first MiB is full, for those who follow it live: a few
+/// readings of a pipe.
+const WINDOW_BYTES: usize = 64 * 1024;
+
 #[derive(Debug, Default)]
-struct Kept {
-    bytes: Vec<u8>,
-    truncated: bool,
+pub(crate) struct Kept {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) truncated: bool,
     /// Once bytes are thrown away: the last ones of all.
-    end: Vec<u8>,
+    pub(crate) end: Vec<u8>,
+    /// Bytes that came before `end`.
+    pub(crate) end_start: u64,
+    /// Line feeds among them.
+    pub(crate) lines_before_end: u64,
+}
+
+/// Line feeds.
+pub(crate) fn lines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 impl Kept {
@@ -62,20 +79,37 @@ impl Kept {
             self.truncated = true;
             let kept = self.bytes.len().saturating_sub(OUTPUT_KEPT_BYTES_MAX);
             self.end = self.bytes[kept..].to_vec();
+            self.end_start = kept as u64;
+            self.lines_before_end = lines(&self.bytes[..kept]);
         }
-        let fresh = bytes.len().saturating_sub(OUTPUT_KEPT_BYTES_MAX);
-        self.end.extend_from_slice(&bytes[fresh..]);
+        self.end.extend_from_slice(bytes);
         // Now and then, so that a flood is not moved about with each piece.
-        if self.end.len() > 16 * OUTPUT_KEPT_BYTES_MAX {
-            self.end.drain(..self.end.len() - OUTPUT_KEPT_BYTES_MAX);
+        if self.end.len() > 2 * WINDOW_BYTES {
+            let gone = self.end.len() - WINDOW_BYTES;
+            self.end_start += gone as u64;
+            self.lines_before_end += lines(&self.end[..gone]);
+            self.end.drain(..gone);
+        }
+    }
+
+    /// All bytes that were ever written.
+    pub(crate) fn total(&self) -> u64 {
+        match self.truncated {
+            true => self.end_start + self.end.len() as u64,
+            false => self.bytes.len() as u64,
+        }
+    }
+
+    /// The last bytes that were written: all of them, or those that are kept.
+    pub(crate) fn last(&self) -> &[u8] {
+        match self.truncated {
+            true => &self.end,
+            false => &self.bytes,
         }
     }
 
     fn end(&self) -> &[u8] {
-        let end = match self.truncated {
-            true => &self.end,
-            false => &self.bytes,
-        };
+        let end = self.last();
         &end[end.len().saturating_sub(OUTPUT_KEPT_BYTES_MAX)..]
     }
 }
@@ -94,6 +128,9 @@ impl OutputCapture {
         }
         {
             let mut state = self.lock();
+            if let Some(tap) = state.tap.as_ref().filter(|tap| tap.is_heard()) {
+                tap.output(stream, state.kept(stream).last(), bytes);
+            }
             let kept = state.kept_mut(stream);
             let room = OUTPUT_BYTES_MAX - kept.bytes.len();
             let fits = bytes.len().min(room);
@@ -111,10 +148,32 @@ impl OutputCapture {
         self.0.grown.notify_waiters();
     }
 
-    /// Says that nothing more will be written; readers end.
-    pub fn finish(&self) {
-        self.lock().finished = true;
+    /// Says that nothing more will be written; readers end. The first end counts.
+    pub fn finish(&self, end: LogEnd) {
+        {
+            let mut state = self.lock();
+            if state.finished.is_some() {
+                return;
+            }
+            state.finished = Some(end);
+            if let Some(tap) = &state.tap {
+                tap.end(end, &state);
+            }
+        }
         self.0.grown.notify_waiters();
+    }
+
+    /// Has `tap` told everything: at once what was written until now.
+    pub(crate) fn connect(&self, tap: Tap) {
+        let mut state = self.lock();
+        tap.catch_up(self, &state);
+        state.tap = Some(tap);
+    }
+
+    /// Follows the output as text from `position` on, also what comes after the first MiB.
+    #[must_use]
+    pub fn follow(&self, position: LogPosition) -> Follower {
+        Follower::new(Arc::clone(&self.0), position)
     }
 
     /// What one stream has so far.
@@ -161,12 +220,12 @@ impl OutputCapture {
 
 /// A poisoned lock only says that some thread panicked while it pushed bytes; they are still
 /// bytes.
-fn lock(shared: &Shared) -> MutexGuard<'_, State> {
+pub(crate) fn lock(shared: &Shared) -> MutexGuard<'_, State> {
     shared.state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
-    fn kept(&self, stream: LogStream) -> &Kept {
+    pub(crate) fn kept(&self, stream: LogStream) -> &Kept {
         match stream {
             LogStream::Stdout => &self.stdout,
             LogStream::Stderr => &self.stderr,
@@ -206,7 +265,7 @@ impl LogReader {
                 if let Some(chunk) = self.take(&state) {
                     return Some(chunk);
                 }
-                if state.finished {
+                if state.finished.is_some() {
                     return None;
                 }
             }
@@ -262,7 +321,7 @@ mod tests {
         pushed.push(LogStream::Stdout, b"e");
         assert_eq!(later.await.unwrap().as_deref(), Some(&b"e"[..]));
 
-        output.finish();
+        output.finish(LogEnd::Status(crate::model::Status::Success));
         let mut late = output.reader();
         let mut all = Vec::new();
         while let Some(chunk) = late.next().await {

@@ -149,15 +149,19 @@ impl ApiError {
         error
     }
 
-    pub(crate) fn into_response(self) -> Response {
-        let envelope = Envelope {
+    /// The body.
+    pub(crate) fn envelope(&self) -> impl Serialize {
+        Envelope {
             error: Detail {
                 code: self.code,
                 message: &self.message,
                 hint: &self.hint,
             },
-        };
-        let mut response = reply::json(self.status, &envelope);
+        }
+    }
+
+    pub(crate) fn into_response(self) -> Response {
+        let mut response = reply::json(self.status, &self.envelope());
         if let Some((extra, value)) = self.header
             && let Ok(value) = HeaderValue::try_from(value)
         {

@@ -48,6 +48,7 @@ mod reply;
 mod request;
 mod route;
 mod server;
+mod sse;
 mod stall;
 mod tls;
 

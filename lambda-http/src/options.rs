@@ -19,6 +19,7 @@ pub struct HttpOptions {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) body_timeout: Duration,
     pub(crate) upload_dir: Option<PathBuf>,
+    pub(crate) log_streams_max: usize,
 }
 
 impl Default for HttpOptions {
@@ -31,6 +32,8 @@ impl Default for HttpOptions {
             // The largest upload (a 50 MB zip in base64) at little more than 1 MB/s.
             body_timeout: Duration::from_secs(60),
             upload_dir: None,
+            // Half of the connections that `serve` takes: the rest are for requests.
+            log_streams_max: 512,
         }
     }
 }
@@ -76,6 +79,13 @@ impl HttpOptions {
     /// (default: the system's directory for temporary files). It takes up to 50 MiB each.
     pub fn upload_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.upload_dir = Some(directory.into());
+        self
+    }
+
+    /// Most clients that follow logs at once (default 512); each keeps a connection. More are
+    /// refused with 429.
+    pub fn log_streams_max(mut self, streams: usize) -> Self {
+        self.log_streams_max = streams.min(tokio::sync::Semaphore::MAX_PERMITS);
         self
     }
 

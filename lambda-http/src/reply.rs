@@ -50,7 +50,7 @@ pub(crate) fn bytes(body: Bytes, content_type: &'static str) -> Response {
     response
 }
 
-/// What every answer with a body says to browsers.
+/// What keeps browsers from taking a body for something else.
 pub(crate) fn guard(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CORP, HeaderValue::from_static("same-origin"));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hyper::HeaderMap;
 use lambda_core::model::FunctionRef;
 use percent_encoding::percent_decode_str;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::body::BodyStream;
@@ -37,7 +38,13 @@ impl Connection {
     }
 }
 
+/// Cancelled once [`serve`](crate::serve) is told to stop: streams without an end of their own
+/// end then.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Draining(pub(crate) CancellationToken);
+
 pub(crate) struct Request {
+    pub(crate) draining: Draining,
     pub(crate) api: Arc<Api>,
     pub(crate) headers: HeaderMap,
     /// The path with the prefix under which the routes are mounted.

@@ -15,7 +15,7 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::api;
 use crate::options::ServerOptions;
-use crate::request::Connection;
+use crate::request::{Connection, Draining};
 use crate::stall::Stall;
 use crate::tls::Tls;
 
@@ -45,6 +45,7 @@ pub async fn serve<F, R>(
     let service = TowerToHyperService::new(warp::service(filter.recover(api::unknown_route)));
     let connections = Arc::new(Semaphore::new(options.connections_max));
     let graceful = GracefulShutdown::new();
+    let draining = Draining::default();
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -64,8 +65,10 @@ pub async fn serve<F, R>(
         };
         let connection = Connection::new(listen, peer);
         let service = service.clone();
+        let draining_soon = draining.clone();
         let tagged = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(connection);
+            request.extensions_mut().insert(draining_soon.clone());
             service.call(request)
         });
         let stream = Stall::new(stream, options.write_timeout);
@@ -103,6 +106,8 @@ pub async fn serve<F, R>(
         });
     }
     drop(listener);
+    // Streams that have no end of their own would keep their connections for ever.
+    draining.0.cancel();
     if tokio::time::timeout(options.drain_timeout, graceful.shutdown())
         .await
         .is_err()

@@ -37,6 +37,8 @@ fn body_for(method: &str, path: &str) -> Option<Option<serde_json::Value>> {
         | ("GET", "/tokens")
         | ("DELETE", "/tokens/{token}")
         | ("GET", "/ready")
+        | ("GET", "/invocations/{invocation}/logs")
+        | ("GET", "/functions/{function}/logs")
         | ("GET", "/metrics")
         | ("GET", "/metrics/summary")
         | ("GET", "/health")
@@ -75,6 +77,8 @@ fn expected_access(method: &str, path: &str) -> Access {
             | "/metrics/summary"
             | "/invocations"
             | "/invocations/{invocation}"
+            | "/invocations/{invocation}/logs"
+            | "/functions/{function}/logs"
             | "/pool",
         ) => Access::Protected(Scope::MetricsRead),
         (_, "/health" | "/ready" | "/") => Access::Public,

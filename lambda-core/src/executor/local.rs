@@ -16,7 +16,10 @@ use super::code::Code;
 use super::run::{Run, Undeployed};
 use super::running::Running;
 use super::warmth::{self, Turns};
-use super::{ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver, TestRequest};
+use super::{
+    ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver, InvocationTarget,
+    TestRequest,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
 use crate::model::{
@@ -267,8 +270,14 @@ impl Executor for LocalExecutor {
 impl Shared {
     /// A task of its own: whoever asked may go away, the run goes on.
     fn spawn(self: &Arc<Self>, run: Run) -> Invocation {
-        let (invocation, driver) = Invocation::new(run.request_id);
         let function = Arc::clone(&run.function);
+        let target = InvocationTarget {
+            function_id: function.id,
+            function_name: function.name.clone(),
+            version: function.version,
+            runtime: run.runtime.clone(),
+        };
+        let (invocation, driver) = Invocation::new(run.request_id, target);
         let stay = self
             .running
             .enter(run.request_id, function, invocation.canceller());

@@ -20,10 +20,11 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::logs::{Follower, LogEnd, LogPosition};
 use crate::model::{
-    Function, FunctionId, FunctionRef, Namespace, Outcome, Payload, Qualifier, RequestId,
-    RuntimeName,
+    Function, FunctionId, FunctionName, FunctionRef, Namespace, Outcome, Payload, Qualifier,
+    RequestId, RuntimeName,
 };
 use crate::output::{LogReader, OutputCapture};
 use crate::pool::PoolStats;
@@ -184,10 +185,24 @@ impl ExecuteRequest {
     }
 }
 
+/// What an invocation runs, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvocationTarget {
+    /// The function.
+    pub function_id: FunctionId,
+    /// Its name.
+    pub function_name: FunctionName,
+    /// Its version.
+    pub version: u32,
+    /// The sandbox back end.
+    pub runtime: RuntimeName,
+}
+
 /// An invocation under way.
 #[derive(Debug)]
 pub struct Invocation {
     request_id: RequestId,
+    target: InvocationTarget,
     output: OutputCapture,
     outcome: oneshot::Receiver<Result<Outcome>>,
     cancel: CancellationToken,
@@ -196,17 +211,18 @@ pub struct Invocation {
 impl Invocation {
     /// An invocation and, for the executor that runs it, its other end.
     #[must_use]
-    pub fn new(request_id: RequestId) -> (Self, InvocationDriver) {
+    pub fn new(request_id: RequestId, target: InvocationTarget) -> (Self, InvocationDriver) {
         let (sender, outcome) = oneshot::channel();
         let output = OutputCapture::new();
         let cancel = CancellationToken::new();
         let driver = InvocationDriver {
             output: output.clone(),
-            outcome: sender,
+            outcome: Some(sender),
             cancel: cancel.clone(),
         };
         let invocation = Self {
             request_id,
+            target,
             output,
             outcome,
             cancel,
@@ -220,10 +236,49 @@ impl Invocation {
         self.request_id
     }
 
-    /// What the function writes, from the first byte on, live.
+    /// What it runs, and where.
+    #[must_use]
+    pub fn target(&self) -> &InvocationTarget {
+        &self.target
+    }
+
+    /// What the function writes, from the first byte on, live, as bytes: the first MiB of each
+    /// stream. For text, and all of it, see [`follow`](Self::follow).
     #[must_use]
     pub fn logs(&self) -> LogReader {
         self.output.reader()
+    }
+
+    /// What the function writes, from the first byte on, live, as text. Costs the run nothing:
+    /// who reads too slowly is told how many lines were skipped.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn run(platform: lambda_core::Platform) -> lambda_core::Result<()> {
+    /// use lambda_core::ExecuteRequest;
+    /// use lambda_core::logs::LogItem;
+    ///
+    /// let invocation = platform.start(ExecuteRequest::named("report")?).await?;
+    /// let mut logs = invocation.follow();
+    /// while let Some(item) = logs.next().await {
+    ///     match item {
+    ///         LogItem::Output { text, .. } => print!("{text}"),
+    ///         LogItem::Skipped { lines } => eprintln!("{lines:?} lines skipped"),
+    ///         LogItem::End(end) => eprintln!("{end}"),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// println!("{:?}", invocation.outcome().await?.output);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn follow(&self) -> Follower {
+        self.output.follow(LogPosition::default())
+    }
+
+    pub(crate) fn output(&self) -> &OutputCapture {
+        &self.output
     }
 
     /// Kills the run. The outcome's status is then `Cancelled`, unless it had ended before.
@@ -267,7 +322,7 @@ impl Canceller {
 #[derive(Debug)]
 pub struct InvocationDriver {
     output: OutputCapture,
-    outcome: oneshot::Sender<Result<Outcome>>,
+    outcome: Option<oneshot::Sender<Result<Outcome>>>,
     cancel: CancellationToken,
 }
 
@@ -284,9 +339,23 @@ impl InvocationDriver {
     }
 
     /// Ends the invocation.
-    pub fn finish(self, outcome: Result<Outcome>) {
-        self.output.finish();
-        // The caller may have gone; the run is recorded all the same.
-        let _ = self.outcome.send(outcome);
+    pub fn finish(mut self, outcome: Result<Outcome>) {
+        self.output.finish(match &outcome {
+            Ok(outcome) => LogEnd::Status(outcome.status),
+            Err(error) => LogEnd::NotRun(error.kind()),
+        });
+        if let Some(sender) = self.outcome.take() {
+            // The caller may have gone; the run is recorded all the same.
+            let _ = sender.send(outcome);
+        }
+    }
+}
+
+impl Drop for InvocationDriver {
+    /// Whoever follows an invocation whose executor gave it up must not wait for ever.
+    fn drop(&mut self) {
+        if self.outcome.is_some() {
+            self.output.finish(LogEnd::NotRun(ErrorKind::Internal));
+        }
     }
 }

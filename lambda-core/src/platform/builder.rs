@@ -8,6 +8,7 @@ use super::{Inner, Platform, warmth};
 use crate::data_dir::{self, DataDir, DeadOwner};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, LocalExecutor, LocalExecutorParts};
+use crate::logs::{LIVE_LOG_BYTES_DEFAULT, LogHub};
 use crate::model::{Namespace, Retention};
 use crate::pool::PoolOptions;
 use crate::recorder::{Expiry, Recorder, RecorderOptions};
@@ -31,6 +32,7 @@ pub struct PlatformBuilder {
     retention: Retention,
     journal_bytes_max: Option<u64>,
     is_recording_off: bool,
+    live_log_bytes: Option<usize>,
 }
 
 impl PlatformBuilder {
@@ -95,6 +97,15 @@ impl PlatformBuilder {
     /// history of new invocations; what earlier processes left in their journals stays there.
     pub fn recording(mut self, recording: bool) -> Self {
         self.is_recording_off = !recording;
+        self
+    }
+
+    /// Bytes of recent output that are kept in memory, so that who follows functions live can
+    /// resume after a broken connection (default
+    /// [`LIVE_LOG_BYTES_DEFAULT`](crate::logs::LIVE_LOG_BYTES_DEFAULT)). Nothing is kept while
+    /// nobody follows.
+    pub fn live_log_bytes(mut self, bytes: usize) -> Self {
+        self.live_log_bytes = Some(bytes);
         self
     }
 
@@ -167,6 +178,7 @@ impl PlatformBuilder {
                 store,
                 runtimes: self.runtimes,
                 executor,
+                logs: LogHub::new(self.live_log_bytes.unwrap_or(LIVE_LOG_BYTES_DEFAULT)),
                 recorder,
                 expiry,
                 data_dir,

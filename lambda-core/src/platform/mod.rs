@@ -4,6 +4,7 @@ mod builder;
 mod code;
 mod functions;
 mod invocations;
+mod logs;
 mod new_function;
 mod readiness;
 mod test;
@@ -18,6 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::data_dir::DataDir;
 use crate::error::{Error, Result};
 use crate::executor::{ExecuteRequest, Executor, Invocation};
+use crate::logs::LogHub;
 use crate::model::limits::PAGE_MAX;
 use crate::model::{Namespace, Outcome, RequestId, Retention, RuntimeName};
 use crate::pool::PoolStats;
@@ -45,6 +47,7 @@ struct Inner {
     store: Arc<dyn Store>,
     runtimes: Vec<Arc<dyn Runtime>>,
     executor: Arc<dyn Executor>,
+    logs: LogHub,
     recorder: Recorder,
     expiry: Expiry,
     data_dir: DataDir,
@@ -66,7 +69,9 @@ impl Platform {
     /// See [`Executor::start`].
     pub async fn start(&self, mut request: ExecuteRequest) -> Result<Invocation> {
         request.namespace.clone_from(&self.inner.namespace);
-        self.inner.executor.start(request).await
+        let invocation = self.inner.executor.start(request).await?;
+        self.inner.logs.register(&invocation);
+        Ok(invocation)
     }
 
     /// Executes a function and waits for the end.
@@ -148,6 +153,7 @@ impl Platform {
                 .take(),
         );
         inner.executor.close(inner.drain_timeout).await;
+        inner.logs.close();
         for runtime in &inner.runtimes {
             // What could not be removed in time, if Docker answers again by now.
             if let Err(error) = runtime.remove_owned(inner.data_dir.owner()).await {

@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use warp::reply::Response;
 
-use super::millis;
+use super::{logs, millis};
 use crate::error::ApiError;
 use crate::request::Request;
-use crate::{body, reply};
+use crate::{body, reply, sse};
 
 /// An event of the largest size, with room for the other fields.
 const BODY_BYTES_MAX: usize = limits::EVENT_BYTES_MAX + 512 * 1024;
@@ -53,6 +53,10 @@ pub(super) async fn execute(request: Request) -> Result<Response, ApiError> {
     let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;
     let mut execute = execute_request(&body)?;
     execute.trace_id = trace_id(&request.headers);
+    if sse::is_wanted(&request.headers) {
+        let invocation = api.platform.start(execute).await?;
+        return Ok(logs::of_execution(invocation));
+    }
     let outcome = api.platform.execute(execute).await?;
     Ok(reply::json_text(StatusCode::OK, print(&outcome)?))
 }

@@ -8,6 +8,7 @@ mod health;
 mod history;
 mod invocations;
 mod invoke;
+mod logs;
 mod metrics;
 mod millis;
 mod pool;
@@ -23,6 +24,7 @@ use bytes::Buf;
 use futures_util::Stream;
 use hyper::{HeaderMap, Method};
 use lambda_core::Platform;
+use tokio::sync::Semaphore;
 use warp::path::{FullPath, Tail};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -33,7 +35,7 @@ use crate::dashboard;
 use crate::error::ApiError;
 use crate::options::HttpOptions;
 use crate::origin;
-use crate::request::{Connection, Request};
+use crate::request::{Connection, Draining, Request};
 use crate::route::{self, Matched, Operation};
 
 /// What all requests share.
@@ -43,6 +45,8 @@ pub(crate) struct Api {
     pub(crate) options: HttpOptions,
     pub(crate) tokens: TokenCache,
     readiness: ready::Cache,
+    /// One permit for each stream without an end of its own.
+    pub(crate) streams: Arc<Semaphore>,
 }
 
 /// The routes of `platform`, as one warp filter: see [`ROUTES`](crate::ROUTES).
@@ -66,6 +70,7 @@ pub fn routes(
     options: HttpOptions,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     let api = Arc::new(Api {
+        streams: Arc::new(Semaphore::new(options.log_streams_max)),
         platform,
         options,
         tokens: TokenCache::default(),
@@ -80,6 +85,7 @@ pub fn routes(
         .and(query)
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Connection>())
+        .and(warp::ext::optional::<Draining>())
         .and(warp::addr::remote())
         .and(warp::body::stream())
         .then(answer)
@@ -100,6 +106,7 @@ async fn answer<S, B>(
     query: String,
     headers: HeaderMap,
     connection: Option<Connection>,
+    draining: Option<Draining>,
     peer: Option<SocketAddr>,
     body: S,
 ) -> Response
@@ -110,6 +117,7 @@ where
     let connection = connection.or_else(|| Some(Connection::new(api.options.listen?, peer?)));
     let is_loopback = connection.is_some_and(|connection| connection.is_loopback());
     let request = Request {
+        draining: draining.unwrap_or_default(),
         is_local: is_loopback && !origin::is_forwarded(&headers),
         parameters: Vec::new(),
         full_path: path.as_str().to_owned(),
@@ -161,6 +169,8 @@ async fn run(
         Operation::AliasList => history::aliases(request).await,
         Operation::AliasSet => history::set_alias(request).await,
         Operation::AliasDelete => history::delete_alias(request).await,
+        Operation::InvocationLogs => logs::of_invocation(request).await,
+        Operation::FunctionLogs => logs::of_function(request).await,
         Operation::InvocationGet => invocations::get(request).await,
         Operation::InvocationCancel => invocations::cancel(request).await,
         Operation::MetricsList => invocations::list(request).await,

@@ -12,12 +12,12 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use warp::reply::Response;
 
-use super::execute;
 use super::function_types::FunctionBody;
 use super::upload::{self, Upload};
+use super::{execute, logs};
 use crate::error::ApiError;
 use crate::request::Request;
-use crate::{body, reply};
+use crate::{body, reply, sse};
 
 /// Code and event of the largest size, with room for the other fields.
 const BODY_BYTES_MAX: usize =
@@ -28,6 +28,7 @@ const NAME: &str = "test";
 
 pub(super) async fn test(request: Request) -> Result<Response, ApiError> {
     let trace_id = execute::trace_id(&request.headers);
+    let is_streamed = sse::is_wanted(&request.headers);
     let api = request.api.clone();
     let mut test = match upload::kind(&request.headers)? {
         upload::Kind::Json => {
@@ -38,6 +39,9 @@ pub(super) async fn test(request: Request) -> Result<Response, ApiError> {
         kind => from_upload(upload::read(kind, request).await?)?,
     };
     test.trace_id = trace_id;
+    if is_streamed {
+        return Ok(logs::of_execution(api.platform.start_test(test).await?));
+    }
     let outcome = api.platform.test(test).await?;
     Ok(reply::json_text(StatusCode::OK, execute::print(&outcome)?))
 }
