@@ -36,7 +36,7 @@ fn body_for(method: &str, path: &str) -> Option<Option<serde_json::Value>> {
         | ("GET", "/pool")
         | ("GET", "/tokens")
         | ("DELETE", "/tokens/{token}")
-        | ("GET", "/ready")
+        | ("GET", "/ready" | "/openapi.json" | "/docs" | "/docs/page.js" | "/docs/page.css")
         | ("GET", "/metrics")
         | ("GET", "/metrics/summary")
         | ("GET", "/health")
@@ -77,7 +77,11 @@ fn expected_access(method: &str, path: &str) -> Access {
             | "/invocations/{invocation}"
             | "/pool",
         ) => Access::Protected(Scope::MetricsRead),
-        (_, "/health" | "/ready" | "/") => Access::Public,
+        (
+            _,
+            "/health" | "/ready" | "/openapi.json" | "/docs" | "/docs/page.js" | "/docs/page.css"
+            | "/",
+        ) => Access::Public,
         (_, asset) if asset.starts_with("/assets/") => Access::Public,
         other => panic!("{other:?} has no expected access"),
     }
