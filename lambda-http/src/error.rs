@@ -7,6 +7,7 @@ use hyper::StatusCode;
 use hyper::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_core::model::Scope;
 use lambda_core::{Error, ErrorKind};
+use schemars::JsonSchema;
 use serde::Serialize;
 use warp::reply::Response;
 
@@ -40,13 +41,15 @@ impl Extra {
     }
 }
 
-#[derive(Serialize)]
-struct Envelope<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
+pub(crate) struct Envelope<'a> {
     error: Detail<'a>,
 }
 
-#[derive(Serialize)]
-struct Detail<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ErrorDetail")]
+pub(crate) struct Detail<'a> {
     code: &'a str,
     message: &'a str,
     hint: &'a str,
@@ -82,8 +85,7 @@ impl ApiError {
             status: StatusCode::NOT_FOUND,
             code: "UnknownOperationException",
             message: "There is nothing at this path.".into(),
-            hint: "The API is at /functions, /functions/execute, /metrics and /metrics/summary."
-                .into(),
+            hint: "GET /openapi.json lists what there is, and /docs shows it.".into(),
             header: None,
         }
     }

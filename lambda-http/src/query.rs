@@ -7,6 +7,21 @@ use percent_encoding::percent_decode_str;
 
 use crate::error::ApiError;
 
+/// What operations know; GET /openapi.json tells the same.
+pub(crate) const NONE: &[&str] = &[];
+/// A listing.
+pub(crate) const PAGE: &[&str] = &["limit", "cursor"];
+/// One version of a function.
+pub(crate) const QUALIFIER: &[&str] = &["qualifier"];
+/// An invocation.
+pub(crate) const INVOKE: &[&str] = &["runtime", "qualifier"];
+/// Records of invocations.
+pub(crate) const RECORDS: &[&str] = &[
+    "limit", "cursor", "function", "from", "to", "status", "runtime",
+];
+/// Figures over invocations.
+pub(crate) const FIGURES: &[&str] = &["function", "runtime", "from", "to", "bucket"];
+
 /// The parameters that a request gave, out of those that its operation knows.
 #[derive(Debug)]
 pub(crate) struct Query(Vec<(&'static str, String)>);

@@ -4,6 +4,7 @@ use hyper::Method;
 use lambda_core::model::Scope;
 
 use crate::dashboard;
+use crate::docs;
 
 /// What a route asks for; see the crate's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +74,18 @@ pub(crate) enum Operation {
     TokenDelete,
     Health,
     Ready,
+    OpenApi,
+    Docs(&'static docs::File),
     Page,
     Asset,
+}
+
+#[cfg(test)]
+impl Operation {
+    /// Whether it is a file of a page, which the API's description does not tell of.
+    pub(crate) fn is_file(self) -> bool {
+        matches!(self, Self::Docs(_) | Self::Page | Self::Asset)
+    }
 }
 
 /// The page's files; the dashboard has the table of them.
@@ -110,6 +121,10 @@ pub const ROUTES: &[Route] = {
         row(Method::GET, "/tokens",                 Protected(Scope::Admin),       O::TokenList),
         row(Method::POST, "/tokens",                 Protected(Scope::Admin),       O::TokenCreate),
         row(Method::DELETE, "/tokens/{token}",         Protected(Scope::Admin),       O::TokenDelete),
+        row(Method::GET, "/openapi.json",           Public,                        O::OpenApi),
+        row(Method::GET, "/docs",                   Public,                        O::Docs(&docs::PAGE)),
+        row(Method::GET, "/docs/page.js",           Public,                        O::Docs(&docs::SCRIPT)),
+        row(Method::GET, "/docs/page.css",          Public,                        O::Docs(&docs::STYLE)),
         row(Method::GET, "/ready",                  Public,                        O::Ready),
         row(Method::GET, "/health",                 Public,                        O::Health),
         row(Method::GET, "/",                       Public,                        O::Page),

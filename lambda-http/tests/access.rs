@@ -36,7 +36,7 @@ fn body_for(method: &str, path: &str) -> Option<Option<serde_json::Value>> {
         | ("GET", "/pool")
         | ("GET", "/tokens")
         | ("DELETE", "/tokens/{token}")
-        | ("GET", "/ready")
+        | ("GET", "/ready" | "/openapi.json" | "/docs" | "/docs/page.js" | "/docs/page.css")
         | ("GET", "/invocations/{invocation}/logs")
         | ("GET", "/functions/{function}/logs")
         | ("GET", "/metrics")
@@ -81,7 +81,11 @@ fn expected_access(method: &str, path: &str) -> Access {
             | "/functions/{function}/logs"
             | "/pool",
         ) => Access::Protected(Scope::MetricsRead),
-        (_, "/health" | "/ready" | "/") => Access::Public,
+        (
+            _,
+            "/health" | "/ready" | "/openapi.json" | "/docs" | "/docs/page.js" | "/docs/page.css"
+            | "/",
+        ) => Access::Public,
         (_, asset) if asset.starts_with("/assets/") => Access::Public,
         other => panic!("{other:?} has no expected access"),
     }

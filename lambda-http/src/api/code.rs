@@ -16,13 +16,13 @@ use warp::Reply as _;
 use warp::reply::Response;
 
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query::{self, Query};
 use crate::reply;
 use crate::request::Request;
 
 pub(super) async fn get(request: Request) -> Result<Response, ApiError> {
     let reference = request.function()?;
-    let query = Query::read(&request.query, &["qualifier"])?;
+    let query = Query::read(&request.query, query::QUALIFIER)?;
     let qualifier = query.text("qualifier").unwrap_or("current").parse()?;
     let platform = &request.api.platform;
     let function = platform.function_get_at(&reference, qualifier).await?;

@@ -10,6 +10,7 @@ use lambda_core::model::{
     Status, Termination, limits,
 };
 use lambda_core::{ErrorKind, ExecuteRequest};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use warp::reply::Response;
@@ -17,6 +18,9 @@ use warp::reply::Response;
 use super::{logs, millis};
 use crate::error::ApiError;
 use crate::request::Request;
+use crate::schema::{
+    Anything, FailureView, Id, Name, QualifierText, Runtimes, Starts, Statuses, Terminations,
+};
 use crate::{body, reply, sse};
 
 /// An event of the largest size, with room for the other fields.
@@ -25,25 +29,32 @@ const BODY_BYTES_MAX: usize = limits::EVENT_BYTES_MAX + 512 * 1024;
 /// What a proxy may have put there for X-Ray or the like; AWS's own are some 100 bytes.
 const TRACE_ID_BYTES_MAX: usize = 512;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "Execution")]
 #[serde(deny_unknown_fields)]
-struct ExecuteBody<'a> {
+pub(super) struct ExecuteBody<'a> {
     #[serde(default, borrow)]
+    #[schemars(with = "Option<Id>")]
     id: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
+    #[schemars(with = "Option<Name>")]
     name: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
+    #[schemars(with = "Option<QualifierText>")]
     qualifier: Option<Cow<'a, str>>,
     #[serde(default)]
     args: Option<Vec<String>>,
     /// Kept as it was sent: it is the function that parses it. `null` is an event.
     #[serde(default, borrow, deserialize_with = "body::present")]
+    #[schemars(with = "Anything")]
     event: Option<&'a RawValue>,
     #[serde(default)]
     use_gvisor: Option<bool>,
     #[serde(default, borrow)]
+    #[schemars(with = "Option<Runtimes>")]
     runtime: Option<Cow<'a, str>>,
     #[serde(default)]
+    #[schemars(with = "Option<u64>", range(min = 1, max = 900_000))]
     timeout_ms: Option<u64>,
 }
 
@@ -157,25 +168,32 @@ fn event_bytes(body: &Bytes, event: &RawValue) -> Result<Bytes, ApiError> {
 }
 
 /// The answer up to `output`...
-#[derive(Serialize)]
-struct OutcomeHead {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct OutcomeHead {
+    #[schemars(with = "Id")]
     request_id: RequestId,
+    #[schemars(with = "Id")]
     function_id: FunctionId,
     version: u32,
+    #[schemars(with = "Statuses")]
     status: Status,
 }
 
 /// ... and from there on.
-#[derive(Serialize)]
-struct OutcomeTail<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct OutcomeTail<'a> {
     stdout: &'a str,
     stdout_truncated: bool,
     stderr: &'a str,
     stderr_truncated: bool,
     exit_code: Option<i32>,
+    #[schemars(with = "Option<FailureView>")]
     error: Option<&'a FunctionError>,
+    #[schemars(with = "Starts")]
     start: StartKind,
+    #[schemars(with = "Name")]
     runtime: &'a RuntimeName,
+    #[schemars(with = "Option<Terminations>")]
     termination: Option<Termination>,
     queue_ms: f64,
     boot_ms: f64,

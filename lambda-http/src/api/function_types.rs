@@ -13,11 +13,13 @@ use lambda_core::model::{
     Language, RevisionId, RuntimeName,
 };
 use lambda_core::{Error, ErrorKind, NewFunction};
+use schemars::JsonSchema;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::body::present;
 use crate::error::ApiError;
+use crate::schema::{CodeFormats, Id, Languages, Name, Runtimes, Time};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -28,45 +30,63 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 ///
 /// The outer option of each field tells whether it was given, the inner one whether it is
 /// `null`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[derive(Default)]
+#[schemars(rename = "FunctionChange")]
 pub(super) struct FunctionBody {
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<Name>")]
     name: Option<Option<FunctionName>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<String>", length(max = 256))]
     description: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<Languages>")]
     language: Option<Option<Language>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<String>", length(max = 128))]
     handler: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<Runtimes>")]
     runtime: Option<Option<RuntimeName>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<u64>", range(min = 1, max = 900_000))]
     timeout_ms: Option<Option<u64>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<u32>", range(min = 64, max = 10_240))]
     memory_mib: Option<Option<u32>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<f64>", range(min = 0.1, max = 64))]
     cpus: Option<Option<f64>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<u32>", range(min = 1))]
     tmp_mib: Option<Option<u32>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     env: Option<Option<Env>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<u32>", range(min = 1))]
     concurrency: Option<Option<u32>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<String>")]
     image: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<String>")]
     network: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<bool>")]
     fresh_process: Option<Option<bool>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<u32>", range(max = 1_000))]
     min_warm: Option<Option<u32>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<bool>")]
     keep_processes: Option<Option<bool>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<String>")]
     code: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
+    #[schemars(with = "Option<String>")]
     code_zip_base64: Option<Option<String>>,
     /// Code that did not come as a field of JSON.
     #[serde(skip)]
@@ -198,14 +218,19 @@ impl<'de> Deserialize<'de> for Env {
 }
 
 /// A function, as every answer shows it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Function")]
 pub(super) struct FunctionView<'a> {
+    #[schemars(with = "Id")]
     id: FunctionId,
+    #[schemars(with = "Name")]
     name: &'a FunctionName,
     version: u32,
     description: &'a str,
+    #[schemars(with = "Languages")]
     language: Language,
     handler: Option<&'a str>,
+    #[schemars(with = "Name")]
     runtime: &'a RuntimeName,
     timeout_ms: u64,
     memory_mib: u32,
@@ -220,11 +245,15 @@ pub(super) struct FunctionView<'a> {
     fresh_process: bool,
     min_warm: u32,
     keep_processes: bool,
+    #[schemars(with = "Option<CodeFormats>")]
     code_format: Option<CodeFormat>,
     code_size_bytes: u64,
     code_sha256: Option<String>,
+    #[schemars(with = "Time")]
     created_at: Timestamp,
+    #[schemars(with = "Time")]
     updated_at: Timestamp,
+    #[schemars(with = "Id")]
     revision_id: RevisionId,
     /// Only where one function is read, and it is one source file.
     #[serde(skip_serializing_if = "Option::is_none")]

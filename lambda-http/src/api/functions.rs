@@ -11,7 +11,7 @@ use warp::reply::Response;
 use super::function_types::{FunctionBody, FunctionView};
 use super::upload::{self, Kind};
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query::{self, Query};
 use crate::request::Request;
 use crate::{body, reply};
 
@@ -35,7 +35,7 @@ async fn read<T: Send + 'static>(
 
 /// `GET /functions`
 pub(super) async fn list(request: Request) -> Result<Response, ApiError> {
-    let page = Query::read(&request.query, &["limit", "cursor"])?.page()?;
+    let page = Query::read(&request.query, query::PAGE)?.page()?;
     let platform = &request.api.platform;
     let found = platform.function_list(page.limit, page.cursor).await?;
     Ok(listed(&request.full_path, page.limit, &found))
@@ -71,7 +71,7 @@ pub(super) async fn create(request: Request) -> Result<Response, ApiError> {
 /// `GET /functions/{function}`
 pub(super) async fn get(request: Request) -> Result<Response, ApiError> {
     let reference = request.function()?;
-    let query = Query::read(&request.query, &["qualifier"])?;
+    let query = Query::read(&request.query, query::QUALIFIER)?;
     let qualifier = query.text("qualifier").unwrap_or("current").parse()?;
     let platform = &request.api.platform;
     let function = platform.function_get_at(&reference, qualifier).await?;

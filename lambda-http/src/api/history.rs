@@ -2,14 +2,16 @@
 
 use hyper::StatusCode;
 use lambda_core::model::{AliasName, RevisionId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use warp::reply::Response;
 
 use super::function_types::FunctionView;
 use super::functions;
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query::{self, Query};
 use crate::request::Request;
+use crate::schema::{Id, Name};
 use crate::{body, reply};
 
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -17,7 +19,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 /// `GET /functions/{function}/versions`
 pub(super) async fn versions(request: Request) -> Result<Response, ApiError> {
     let reference = request.function()?;
-    let page = Query::read(&request.query, &["limit", "cursor"])?.page()?;
+    let page = Query::read(&request.query, query::PAGE)?.page()?;
     let platform = &request.api.platform;
     let found = platform
         .version_list(&reference, page.limit, page.cursor)
@@ -25,8 +27,10 @@ pub(super) async fn versions(request: Request) -> Result<Response, ApiError> {
     Ok(functions::listed(&request.full_path, page.limit, &found))
 }
 
-#[derive(Serialize)]
-struct AliasView {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Alias")]
+pub(super) struct AliasView {
+    #[schemars(with = "Name")]
     name: AliasName,
     version: u32,
 }
@@ -34,7 +38,7 @@ struct AliasView {
 /// `GET /functions/{function}/aliases`
 pub(super) async fn aliases(request: Request) -> Result<Response, ApiError> {
     let reference = request.function()?;
-    Query::read(&request.query, &[])?;
+    Query::read(&request.query, query::NONE)?;
     let found = request.api.platform.alias_list(&reference).await?;
     let aliases: Vec<_> = found
         .into_iter()
@@ -46,11 +50,14 @@ pub(super) async fn aliases(request: Request) -> Result<Response, ApiError> {
     Ok(reply::json(StatusCode::OK, &aliases))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "AliasTarget")]
 #[serde(deny_unknown_fields)]
-struct AliasBody {
+pub(super) struct AliasBody {
+    #[schemars(range(min = 0))]
     version: u32,
     #[serde(default)]
+    #[schemars(with = "Option<Id>")]
     revision_id: Option<RevisionId>,
 }
 

@@ -8,31 +8,41 @@ use lambda_core::model::{
     StartKind, Status,
 };
 use lambda_core::store::ListInvocations;
+use schemars::JsonSchema;
 use serde::Serialize;
 use warp::reply::Response;
 
 use super::millis;
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query::{self, Query};
 use crate::reply;
 use crate::request::Request;
+use crate::schema::{Id, Name, Starts, Statuses, Time};
 
-#[derive(Serialize)]
-struct InvocationPage<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct InvocationPage<'a> {
     items: Vec<InvocationItem<'a>>,
     next: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct InvocationItem<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Invocation")]
+pub(super) struct InvocationItem<'a> {
+    #[schemars(with = "Id")]
     request_id: RequestId,
+    #[schemars(with = "Id")]
     function_id: FunctionId,
+    #[schemars(with = "Name")]
     function_name: &'a FunctionName,
     version: u32,
+    #[schemars(with = "Name")]
     runtime: &'a RuntimeName,
+    #[schemars(with = "Starts")]
     start: StartKind,
+    #[schemars(with = "Statuses")]
     status: Status,
     error_type: Option<&'a str>,
+    #[schemars(with = "Time")]
     started_at: Timestamp,
     queue_ms: f64,
     boot_ms: f64,
@@ -66,12 +76,7 @@ impl<'a> InvocationItem<'a> {
 
 /// `GET /invocations`, and `GET /metrics`, as it was called first.
 pub(super) async fn list(request: Request) -> Result<Response, ApiError> {
-    let query = Query::read(
-        &request.query,
-        &[
-            "limit", "cursor", "function", "from", "to", "status", "runtime",
-        ],
-    )?;
+    let query = Query::read(&request.query, query::RECORDS)?;
     let page = query.page()?;
     let platform = &request.api.platform;
     let mut wanted = ListInvocations::first(Namespace::default(), page.limit);
@@ -103,8 +108,8 @@ pub(super) async fn function_id(
     Ok(id)
 }
 
-#[derive(Serialize)]
-struct InvocationDetail<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct InvocationDetail<'a> {
     #[serde(flatten)]
     item: InvocationItem<'a>,
     error_message: Option<&'a str>,
@@ -115,7 +120,7 @@ struct InvocationDetail<'a> {
 /// `GET /invocations/{invocation}`
 pub(super) async fn get(request: Request) -> Result<Response, ApiError> {
     let id: RequestId = request.parameter("invocation")?;
-    Query::read(&request.query, &[])?;
+    Query::read(&request.query, query::NONE)?;
     let found = request.api.platform.invocation_get(id).await?;
     let body = InvocationDetail {
         item: InvocationItem::new(&found.record),
@@ -126,8 +131,9 @@ pub(super) async fn get(request: Request) -> Result<Response, ApiError> {
     Ok(reply::json(StatusCode::OK, &body))
 }
 
-#[derive(Serialize)]
-struct Cancelling {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Cancelling {
+    #[schemars(with = "Id")]
     request_id: RequestId,
     state: &'static str,
 }
@@ -135,7 +141,7 @@ struct Cancelling {
 /// `POST /invocations/{invocation}/cancel`
 pub(super) async fn cancel(request: Request) -> Result<Response, ApiError> {
     let request_id: RequestId = request.parameter("invocation")?;
-    Query::read(&request.query, &[])?;
+    Query::read(&request.query, query::NONE)?;
     request.api.platform.cancel(request_id).await?;
     let body = Cancelling {
         request_id,

@@ -8,12 +8,13 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use lambda_core::ExecuteRequest;
 use lambda_core::model::{Outcome, Payload, Status, limits};
+use schemars::JsonSchema;
 use serde::Serialize;
 use warp::reply::Response;
 
 use super::{execute, millis};
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query::{self, Query};
 use crate::request::Request;
 use crate::{body, reply};
 
@@ -28,7 +29,7 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const ERROR_TYPE_CHARS_MAX: usize = 128;
 
 pub(super) async fn invoke(request: Request) -> Result<Response, ApiError> {
-    let query = Query::read(&request.query, &["runtime", "qualifier"])?;
+    let query = Query::read(&request.query, query::INVOKE)?;
     let mut execute = ExecuteRequest::new(request.function()?);
     execute.runtime = query.runtime()?;
     if let Some(qualifier) = query.text("qualifier") {
@@ -66,13 +67,15 @@ fn answer(outcome: &Outcome) -> Response {
     response
 }
 
-#[derive(Serialize)]
-struct Envelope<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "FunctionFailure")]
+pub(super) struct Envelope<'a> {
     error: Detail<'a>,
 }
 
-#[derive(Serialize)]
-struct Detail<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "FunctionFailureDetail")]
+pub(super) struct Detail<'a> {
     code: &'static str,
     message: &'a str,
     hint: &'static str,

@@ -7,49 +7,58 @@ use jiff::Timestamp;
 use lambda_core::model::{Bucket, FunctionId, FunctionName, Namespace, RuntimeName, Summary};
 use lambda_core::recorder::RecorderStatus;
 use lambda_core::store::SummarizeInvocations;
+use schemars::JsonSchema;
 use serde::Serialize;
 use warp::reply::Response;
 
 use super::{invocations, millis};
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query::{self, Query};
 use crate::reply;
 use crate::request::Request;
+use crate::schema::{Id, Name, RecorderView, Time};
 
-#[derive(Serialize)]
-struct SummaryBody<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Summary")]
+pub(super) struct SummaryBody<'a> {
     /// Absent: since the first invocation.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
     from: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
     to: Option<Timestamp>,
     totals: Figures,
     functions: Vec<FunctionFigures<'a>>,
     runtimes: BTreeMap<String, Figures>,
     /// How records stand on their way into the store; null where none are made.
+    #[schemars(with = "Option<RecorderView>")]
     recorder: Option<RecorderStatus>,
     /// Only where a bucket was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<Vec<Point>>,
 }
 
-#[derive(Serialize)]
-struct Point {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Point {
+    #[schemars(with = "Time")]
     start: Timestamp,
     #[serde(flatten)]
     figures: Figures,
 }
 
-#[derive(Serialize)]
-struct FunctionFigures<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct FunctionFigures<'a> {
+    #[schemars(with = "Id")]
     function_id: FunctionId,
+    #[schemars(with = "Name")]
     name: &'a FunctionName,
     #[serde(flatten)]
     figures: Figures,
 }
 
-#[derive(Serialize)]
-struct Figures {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Figures {
     calls: u64,
     errors: u64,
     function_errors: u64,
@@ -99,10 +108,7 @@ impl Figures {
 
 /// `GET /metrics/summary`
 pub(super) async fn summary(request: Request) -> Result<Response, ApiError> {
-    let query = Query::read(
-        &request.query,
-        &["function", "runtime", "from", "to", "bucket"],
-    )?;
+    let query = Query::read(&request.query, query::FIGURES)?;
     let platform = &request.api.platform;
     let mut wanted = SummarizeInvocations::all(Namespace::default());
     wanted.function = invocations::function_id(platform, &query).await?;

@@ -11,6 +11,7 @@ mod invoke;
 mod logs;
 mod metrics;
 mod millis;
+mod openapi;
 mod pool;
 mod ready;
 mod test;
@@ -32,6 +33,7 @@ use warp::{Filter, Rejection};
 use crate::auth::{self, TokenCache};
 use crate::body;
 use crate::dashboard;
+use crate::docs;
 use crate::error::ApiError;
 use crate::options::HttpOptions;
 use crate::origin;
@@ -180,6 +182,8 @@ async fn run(
         Operation::TokenCreate => tokens::create(request).await,
         Operation::TokenDelete => tokens::delete(request).await,
         Operation::Ready => Ok(ready::ready(request).await),
+        Operation::OpenApi => Ok(openapi::get()),
+        Operation::Docs(file) => Ok(docs::serve(file)),
         Operation::Health => Ok(health::health()),
         Operation::Page => Ok(dashboard::serve(&dashboard::PAGE, &request.headers)),
         Operation::Asset => {

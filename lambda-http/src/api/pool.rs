@@ -6,17 +6,20 @@ use lambda_core::model::{FunctionId, Language, RuntimeName};
 use lambda_core::pool::{
     BreakerState, ClassStats, PoolCounters, PoolStats, ProvisionedStats, RuntimeStats,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use warp::reply::Response;
 
 use super::millis;
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query::{self, Query};
 use crate::reply;
 use crate::request::Request;
+use crate::schema::{Breakers, Id, Languages, Name};
 
-#[derive(Serialize)]
-struct PoolView<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Pool")]
+pub(super) struct PoolView<'a> {
     sandboxes: u32,
     sandboxes_max: u32,
     creating: u32,
@@ -35,9 +38,12 @@ struct PoolView<'a> {
     counters: CountersView,
 }
 
-#[derive(Serialize)]
-struct ClassView<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PoolClass")]
+pub(super) struct ClassView<'a> {
+    #[schemars(with = "Name")]
     runtime: &'a RuntimeName,
+    #[schemars(with = "Languages")]
     language: Language,
     image: Option<&'a str>,
     /// Of one sandbox; all together have `total_memory_mib`.
@@ -82,10 +88,13 @@ impl<'a> ClassView<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct ProvisionedView<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Provisioned")]
+pub(super) struct ProvisionedView<'a> {
+    #[schemars(with = "Id")]
     function_id: FunctionId,
     version: u32,
+    #[schemars(with = "Name")]
     runtime: &'a RuntimeName,
     min_warm: u32,
     warm: u32,
@@ -107,9 +116,12 @@ impl<'a> ProvisionedView<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct RuntimeView<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PoolRuntime")]
+pub(super) struct RuntimeView<'a> {
+    #[schemars(with = "Name")]
     runtime: &'a RuntimeName,
+    #[schemars(with = "Breakers")]
     breaker: BreakerState,
     failures: u32,
     retry_after_ms: Option<f64>,
@@ -127,8 +139,9 @@ impl<'a> RuntimeView<'a> {
 }
 
 /// Since this process began.
-#[derive(Serialize)]
-struct CountersView {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PoolCounters")]
+pub(super) struct CountersView {
     cold_starts: u64,
     prewarmed_starts: u64,
     warm_starts: u64,
@@ -186,7 +199,7 @@ impl<'a> PoolView<'a> {
 }
 
 pub(super) fn get(request: &Request) -> Result<Response, ApiError> {
-    Query::read(&request.query, &[])?;
+    Query::read(&request.query, query::NONE)?;
     let stats = request.api.platform.pool_stats().ok_or_else(|| {
         ApiError::new(
             ErrorKind::NotFound,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 use lambda_core::Platform;
 use lambda_core::model::RuntimeName;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -24,10 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Cache(Mutex<Option<(Instant, Readiness)>>);
 
-#[derive(Debug, Clone, Serialize)]
-struct Readiness {
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct Readiness {
     status: &'static str,
     store: &'static str,
+    #[schemars(with = "BTreeMap<String, String>")]
     runtimes: BTreeMap<RuntimeName, &'static str>,
 }
 

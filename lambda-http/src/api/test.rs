@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use lambda_core::TestRequest;
 use lambda_core::model::limits;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -17,6 +18,7 @@ use super::upload::{self, Upload};
 use super::{execute, logs};
 use crate::error::ApiError;
 use crate::request::Request;
+use crate::schema::Anything;
 use crate::{body, reply, sse};
 
 /// Code and event of the largest size, with room for the other fields.
@@ -81,12 +83,13 @@ fn request(
 }
 
 /// What the code is called with.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct CallFields<'a> {
+pub(super) struct CallFields<'a> {
     #[serde(default)]
     args: Option<Vec<String>>,
     #[serde(default, borrow, deserialize_with = "body::present")]
+    #[schemars(with = "Anything")]
     event: Option<&'a RawValue>,
     #[serde(default)]
     use_gvisor: Option<bool>,

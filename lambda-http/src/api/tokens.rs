@@ -3,21 +3,27 @@
 use hyper::StatusCode;
 use jiff::Timestamp;
 use lambda_core::model::{Scope, Token, TokenId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use warp::reply::Response;
 
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query::{self, Query};
 use crate::request::Request;
+use crate::schema::{Id, Scopes, Time};
 use crate::{body, reply};
 
 const BODY_BYTES_MAX: usize = 16 * 1024;
 
-#[derive(Serialize)]
-struct TokenView<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Token")]
+pub(super) struct TokenView<'a> {
+    #[schemars(with = "Id")]
     id: TokenId,
     name: &'a str,
+    #[schemars(with = "Vec<Scopes>")]
     scopes: &'a [Scope],
+    #[schemars(with = "Time")]
     created_at: Timestamp,
     /// Only where it has just been made: it is kept nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,16 +42,19 @@ impl<'a> TokenView<'a> {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NewToken")]
 #[serde(deny_unknown_fields)]
-struct TokenBody {
+pub(super) struct TokenBody {
+    #[schemars(length(min = 1, max = 100))]
     name: String,
+    #[schemars(with = "Vec<Scopes>", length(min = 1))]
     scopes: Vec<Scope>,
 }
 
 /// `GET /tokens`
 pub(super) async fn list(request: Request) -> Result<Response, ApiError> {
-    Query::read(&request.query, &[])?;
+    Query::read(&request.query, query::NONE)?;
     let tokens = request.api.platform.token_list().await?;
     let views: Vec<_> = tokens.iter().map(TokenView::new).collect();
     Ok(reply::json(StatusCode::OK, &views))
@@ -53,7 +62,7 @@ pub(super) async fn list(request: Request) -> Result<Response, ApiError> {
 
 /// `POST /tokens`
 pub(super) async fn create(request: Request) -> Result<Response, ApiError> {
-    Query::read(&request.query, &[])?;
+    Query::read(&request.query, query::NONE)?;
     let api = request.api;
     let timeout = api.options.body_timeout;
     let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;
@@ -67,7 +76,7 @@ pub(super) async fn create(request: Request) -> Result<Response, ApiError> {
 /// `DELETE /tokens/{token}`
 pub(super) async fn delete(request: Request) -> Result<Response, ApiError> {
     let id: TokenId = request.parameter("token")?;
-    Query::read(&request.query, &[])?;
+    Query::read(&request.query, query::NONE)?;
     let api = &request.api;
     let deleted = api.platform.token_delete(id).await;
     // Also where another process was faster.

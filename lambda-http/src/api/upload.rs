@@ -46,7 +46,7 @@ const TEXT_FIELDS: [&str; 7] = [
 ];
 
 /// Fields that a query may give beside an archive.
-const QUERY_FIELDS: [&str; 15] = [
+pub(super) const QUERY_FIELDS: [&str; 15] = [
     "name",
     "description",
     "language",
