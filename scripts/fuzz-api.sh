@@ -64,8 +64,8 @@ log_format = "json"
 [pool]
 sandboxes_max = 6
 memory_mib_max = 1024
-queue_max = 16
-queue_timeout_ms = 2000
+queue_max = 4
+queue_timeout_ms = 500
 idle_timeout_ms = 20000
 prewarmed = 1
 TOML
