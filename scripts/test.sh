@@ -24,6 +24,7 @@ main() {
     section "build" cargo build --workspace --all-features
     section "example: an embedding application" example
     section "example: the demo" demo
+    section "fuzzing the HTTP API" scripts/fuzz-api.sh 60
     summary
     heading "Rust tests"
     scripts/databases.sh run cargo test --workspace --all-features --no-fail-fast || FAILED+=("Rust tests")

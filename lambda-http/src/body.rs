@@ -147,7 +147,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(undeclared())
 }
 
-fn undeclared() -> ApiError {
+pub(crate) fn undeclared() -> ApiError {
     ApiError::new(
         ErrorKind::UnsupportedMediaType,
         "The body of the request is not declared as plain JSON.",

@@ -117,6 +117,7 @@ impl Default for ServerOptions {
             // It also closes connections that are kept alive without work: browsers and
             // pools of clients open another one.
             header_timeout: Duration::from_secs(30),
+            // Looked at between two reads, each of which brings as much at most.
             header_bytes_max: 64 * 1024,
             // As long as the platform waits for its running invocations by default.
             drain_timeout: Duration::from_secs(10),

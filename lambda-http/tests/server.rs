@@ -60,6 +60,45 @@ async fn a_body_that_does_not_come_is_a_408() {
 }
 
 #[tokio::test]
+async fn a_head_that_is_too_large_or_has_too_many_fields_is_refused() {
+    let server = Server::start().await;
+    let long = format!("x-long: {}\r\n", "x".repeat(200 * 1024));
+    let many = "x-many: 1\r\n".repeat(200);
+    for fields in [long, many] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = format!("GET /health HTTP/1.1\r\nhost: localhost\r\n{fields}\r\n");
+        // The server may answer and close before it has read all.
+        let _ = stream.write_all(head.as_bytes()).await;
+        let answer = read_some(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+}
+
+/// It asks for more than the kernel keeps on its way, and reads none of it.
+#[tokio::test]
+async fn a_client_that_does_not_read_is_let_go() {
+    let options = ServerOptions::default()
+        .connections_max(1)
+        .write_timeout(Duration::from_millis(200));
+    let server = Server::start_with(|options| options, options, LOOPBACK).await;
+    server
+        .function("large", "large", Some("case.handler"))
+        .await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let body = json!({"name": "large", "event": {"size": 6_000_000}}).to_string();
+    let request = format!(
+        "POST /functions/execute HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // There is room for one connection: the next is served once this one is closed.
+    let mut next = TcpStream::connect(server.address).await.unwrap();
+    next.write_all(HEALTH).await.unwrap();
+    assert!(read_some(&mut next).await.starts_with("HTTP/1.1 200"));
+    drop(stream);
+}
+
+#[tokio::test]
 async fn connections_are_bounded_and_the_next_one_waits() {
     let options = ServerOptions::default().connections_max(2);
     let server = Server::start_with(|options| options, options, LOOPBACK).await;

@@ -3,6 +3,8 @@
 
 PLAYWRIGHT_VERSION=1.65.1
 NODE_TOOLS="$ROOT/.lambda/node"
+SCHEMATHESIS_VERSION=4.32.5
+SCHEMATHESIS="$ROOT/.lambda/schemathesis"
 
 setup_tools() {
     need_command tools curl curl ca-certificates
@@ -17,6 +19,7 @@ setup_test_tools() {
     setup_node
     setup_browser
     setup_playwright
+    setup_schemathesis
 }
 
 # The JavaScript bootstrap is tested outside of a sandbox too.
@@ -68,4 +71,24 @@ setup_playwright() {
             die "playwright: npm could not install playwright-core" "See $LOG_DIR/npm-playwright.log"
     fi
     say "playwright: ok ($PLAYWRIGHT_VERSION)"
+}
+
+# Fuzzes the HTTP API (scripts/fuzz-api.sh), from an environment of its own.
+setup_schemathesis() {
+    local installed
+    installed=$("$SCHEMATHESIS/bin/python" -c \
+        'from importlib.metadata import version; print(version("schemathesis"))' 2>/dev/null || true)
+    if [ "$installed" != "$SCHEMATHESIS_VERSION" ]; then
+        rm -rf "$SCHEMATHESIS"
+        # Debian has the part of venv that installs pip in a package of its own.
+        if ! python3 -m venv "$SCHEMATHESIS" >/dev/null 2>&1; then
+            apt_install schemathesis python3-venv
+            rm -rf "$SCHEMATHESIS"
+            python3 -m venv "$SCHEMATHESIS" || die "schemathesis: python3 -m venv does not work"
+        fi
+        run_logged "schemathesis: installing $SCHEMATHESIS_VERSION" pip-schemathesis \
+            "$SCHEMATHESIS/bin/pip" install --disable-pip-version-check "schemathesis==$SCHEMATHESIS_VERSION" ||
+            die "schemathesis: pip could not install it" "See $LOG_DIR/pip-schemathesis.log"
+    fi
+    say "schemathesis: ok ($SCHEMATHESIS_VERSION)"
 }

@@ -318,7 +318,7 @@ async fn wrong_kind(h: ExecutorHarness) {
     let elsewhere = RuntimeName::new("nowhere").expect("a name");
     assert_eq!(
         kind(handle().runtime(elsewhere)).await,
-        Some(ErrorKind::RuntimeUnavailable)
+        Some(ErrorKind::InvalidParameter)
     );
 }
 

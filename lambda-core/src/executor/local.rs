@@ -321,8 +321,13 @@ impl Shared {
         let runtime = self.runtimes.get(&name).ok_or_else(|| {
             let mut known: Vec<_> = self.runtimes.keys().map(RuntimeName::as_str).collect();
             known.sort_unstable();
+            // A function's own is missing because the operator took it away.
+            let kind = match name == *own {
+                true => ErrorKind::RuntimeUnavailable,
+                false => ErrorKind::InvalidParameter,
+            };
             Error::new(
-                ErrorKind::RuntimeUnavailable,
+                kind,
                 "execute",
                 format!("The runtime `{name}` is not there."),
             )

@@ -17,6 +17,7 @@ use warp::reply::Response;
 
 use super::{logs, millis};
 use crate::error::ApiError;
+use crate::query::{self, Query};
 use crate::request::Request;
 use crate::schema::{
     Anything, FailureView, Id, Name, QualifierText, Runtimes, Starts, Statuses, Terminations,
@@ -59,6 +60,7 @@ pub(super) struct ExecuteBody<'a> {
 }
 
 pub(super) async fn execute(request: Request) -> Result<Response, ApiError> {
+    Query::read(&request.query, query::NONE)?;
     let api = request.api;
     let timeout = api.options.body_timeout;
     let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;

@@ -25,10 +25,12 @@ async fn read<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     match upload::kind(&request.headers)? {
         Kind::Json => {
+            Query::read(&request.query, query::NONE)?;
             let timeout = request.api.options.body_timeout;
             let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;
             body::parse_owned(body, finish).await
         }
+        // An archive has its fields in the query.
         kind => finish(upload::read(kind, request).await?.into_body()?),
     }
 }
@@ -103,6 +105,7 @@ pub(super) async fn update(request: Request) -> Result<Response, ApiError> {
 /// `DELETE /functions/{function}`
 pub(super) async fn delete(request: Request) -> Result<Response, ApiError> {
     let reference = request.function()?;
+    Query::read(&request.query, query::NONE)?;
     request.api.platform.function_delete(&reference).await?;
     Ok(reply::no_content())
 }

@@ -65,6 +65,7 @@ pub(super) struct AliasBody {
 pub(super) async fn set_alias(request: Request) -> Result<Response, ApiError> {
     let reference = request.function()?;
     let alias: AliasName = request.parameter("alias")?;
+    Query::read(&request.query, query::NONE)?;
     let api = request.api;
     let timeout = api.options.body_timeout;
     let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;
@@ -80,6 +81,7 @@ pub(super) async fn set_alias(request: Request) -> Result<Response, ApiError> {
 pub(super) async fn delete_alias(request: Request) -> Result<Response, ApiError> {
     let reference = request.function()?;
     let alias: AliasName = request.parameter("alias")?;
+    Query::read(&request.query, query::NONE)?;
     request.api.platform.alias_delete(&reference, alias).await?;
     Ok(reply::no_content())
 }

@@ -17,6 +17,7 @@ use super::function_types::FunctionBody;
 use super::upload::{self, Upload};
 use super::{execute, logs};
 use crate::error::ApiError;
+use crate::query::{self, Query};
 use crate::request::Request;
 use crate::schema::Anything;
 use crate::{body, reply, sse};
@@ -33,7 +34,9 @@ pub(super) async fn test(request: Request) -> Result<Response, ApiError> {
     let is_streamed = sse::is_wanted(&request.headers);
     let api = request.api.clone();
     let mut test = match upload::kind(&request.headers)? {
+        upload::Kind::Zip => return Err(body::undeclared()),
         upload::Kind::Json => {
+            Query::read(&request.query, query::NONE)?;
             let timeout = api.options.body_timeout;
             let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;
             test_request(&body)?

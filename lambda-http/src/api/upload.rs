@@ -19,7 +19,7 @@ use super::function_types::FunctionBody;
 use crate::api::Api;
 use crate::body::{self, BodyStream};
 use crate::error::ApiError;
-use crate::query::Query;
+use crate::query::{self, Query};
 use crate::request::Request;
 
 /// The part that is the code.
@@ -148,7 +148,10 @@ pub(super) async fn read(kind: Kind, request: Request) -> Result<Upload, ApiErro
     let timeout = request.api.options.body_timeout;
     let reading = async {
         match kind {
-            Kind::Form(boundary) => read_form(&request.api, boundary, request.body).await,
+            Kind::Form(boundary) => {
+                Query::read(&request.query, query::NONE)?;
+                read_form(&request.api, boundary, request.body).await
+            }
             _ => read_zip(&request.api, &request.query, request.body).await,
         }
     };

@@ -15,9 +15,13 @@ pub(super) fn of_path(path: &str) -> Vec<Value> {
     names.map(|name| parameter("path", name)).collect()
 }
 
-/// A parameter of a query.
+/// A parameter of a query. One that is given empty counts as not given.
 pub(super) fn query(name: &str) -> Value {
-    parameter("query", name)
+    let mut parameter = parameter("query", name);
+    if name != "limit" {
+        parameter["schema"] = json!({ "anyOf": [parameter["schema"], { "const": "" }] });
+    }
+    parameter
 }
 
 fn parameter(place: &str, name: &str) -> Value {
