@@ -42,6 +42,14 @@ pub(crate) enum Command {
     Versions(VersionsArgs),
     /// Make an earlier version of a function the current one again
     Rollback(RollbackArgs),
+    /// Print what functions write: live (-f), or what is kept of an invocation
+    Logs(LogsArgs),
+    /// Figures of each function: calls, errors, starts and durations
+    Metrics(MetricsArgs),
+    /// Print the dashboard's address, and open it in a browser where there is one
+    Open(OpenArgs),
+    /// Print a script that completes this command line in a shell
+    Completions(CompletionsArgs),
     /// Delete functions
     Delete(DeleteArgs),
     /// Check Docker, gVisor, images and limits on this machine, and say how to mend them
@@ -60,6 +68,10 @@ pub(crate) struct ServerArgs {
         default_value = "http://127.0.0.1:8080"
     )]
     pub(crate) url: String,
+
+    /// A file that holds the token
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// What `serve` and `doctor` read besides the TOML file.
@@ -237,6 +249,58 @@ pub(crate) struct RollbackArgs {
 
     /// The version's number [default: the one before the current one]
     pub(crate) version: Option<u32>,
+}
+
+#[derive(Args)]
+pub(crate) struct LogsArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// A function's name or id, or an invocation's request id. Without -f a function stands for
+    /// its latest invocation
+    #[arg(value_name = "NAME|REQUEST_ID")]
+    pub(crate) what: String,
+
+    /// Print what is written from now on; after a broken connection go on where it broke
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct MetricsArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// Only this function: its name or id
+    pub(crate) name: Option<String>,
+
+    /// How far back: a number and m, h or d [default: all]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["from", "to"])]
+    pub(crate) since: Option<String>,
+
+    /// The beginning, as in 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "RFC3339")]
+    pub(crate) from: Option<jiff::Timestamp>,
+
+    /// The end
+    #[arg(long, value_name = "RFC3339")]
+    pub(crate) to: Option<jiff::Timestamp>,
+}
+
+#[derive(Args)]
+pub(crate) struct OpenArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// Only print the address
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Args)]
