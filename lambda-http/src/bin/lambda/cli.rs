@@ -43,6 +43,14 @@ pub(crate) enum Command {
     Versions(VersionsArgs),
     /// Make an earlier version of a function the current one again
     Rollback(RollbackArgs),
+    /// Print what functions write: live (-f), or what is kept of an invocation
+    Logs(LogsArgs),
+    /// Figures of each function: calls, errors, starts and durations
+    Metrics(MetricsArgs),
+    /// Print the dashboard's address, and open it in a browser where there is one
+    Open(OpenArgs),
+    /// Print a script that completes this command line in a shell
+    Completions(CompletionsArgs),
     /// Delete functions
     Delete(DeleteArgs),
     /// Make, list and revoke access tokens
@@ -69,6 +77,10 @@ pub(crate) struct ServerArgs {
     /// the system's
     #[arg(long, value_name = "FILE", env = "LAMBDA_CA_FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+
+    /// A file that holds the token
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// What `serve` and `doctor` read besides the TOML file.
@@ -275,6 +287,58 @@ pub(crate) struct RollbackArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct LogsArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// A function's name or id, or an invocation's request id. Without -f a function stands for
+    /// its latest invocation
+    #[arg(value_name = "NAME|REQUEST_ID")]
+    pub(crate) what: String,
+
+    /// Print what is written from now on; after a broken connection go on where it broke
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct MetricsArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// Only this function: its name or id
+    pub(crate) name: Option<String>,
+
+    /// How far back: a number and m, h or d [default: all]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["from", "to"])]
+    pub(crate) since: Option<String>,
+
+    /// The beginning, as in 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "RFC3339")]
+    pub(crate) from: Option<jiff::Timestamp>,
+
+    /// The end
+    #[arg(long, value_name = "RFC3339")]
+    pub(crate) to: Option<jiff::Timestamp>,
+}
+
+#[derive(Args)]
+pub(crate) struct OpenArgs {
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+
+    /// Only print the address
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Args)]
 pub(crate) struct DeleteArgs {
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -305,6 +369,7 @@ pub(crate) struct TokenStoreArgs {
     /// As for the other commands
     #[arg(long, value_name = "FILE", env = "LAMBDA_CA_FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+
 
     /// The server's TOML file, which may name the store
     #[arg(long, value_name = "FILE", env = "LAMBDA_CONFIG")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, LINK};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LINK};
 use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as HyperClient;
@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::cli::{Cli, ServerArgs};
 use crate::config;
+use crate::events::Events;
 use crate::failure::{Failure, Result};
 use crate::token;
 use crate::trust;
@@ -34,6 +35,7 @@ pub(crate) struct Client {
     http: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
     token: Token,
+    is_local: bool,
 }
 
 enum Token {
@@ -65,8 +67,52 @@ impl Client {
         Ok(Self {
             http: HyperClient::builder(TokioExecutor::new()).build(connector),
             base,
-            token: find_token(cli.data_dir.as_deref(), is_local)?,
+            token: match &server.token_file {
+                Some(path) => read_token(path)?,
+                None => find_token(cli.data_dir.as_deref(), is_local)?,
+            },
+            is_local,
         })
+    }
+
+    /// The server's address, without a slash at its end.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Whether the server is on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.is_local
+    }
+
+    /// Opens a stream of events, after the event `last`.
+    pub(crate) async fn events(&self, path: &str, last: Option<&str>) -> Result<Events> {
+        let secret = match &self.token {
+            Token::Given(secret) | Token::Kept(secret) => Some(secret),
+            Token::None => None,
+        };
+        let mut request =
+            Request::get(format!("{}{path}", self.base)).header(ACCEPT, "text/event-stream");
+        if let Some(secret) = secret {
+            request = request.header(AUTHORIZATION, format!("Bearer {secret}"));
+        }
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let request = request.body(Full::default()).map_err(unsendable)?;
+        let response = self.http.request(request).await.map_err(|error| {
+            self.unreachable(format!("the connection could not be used: {error}"))
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(Events::new(response.into_body()));
+        }
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+        let body = body
+            .collect()
+            .await
+            .map_err(|error| self.unreachable(format!("its answer broke off: {error}")))?;
+        Err(refusal(status, &body.to_bytes()))
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
@@ -132,10 +178,7 @@ impl Client {
         }
         let request = request
             .body(Full::new(json.unwrap_or_default()))
-            .map_err(|error| {
-                Failure::usage(format!("The request cannot be made: {error}."))
-                    .hint("Check --url and LAMBDA_TOKEN.")
-            })?;
+            .map_err(unsendable)?;
         let answered = async {
             let response = self.http.request(request).await.map_err(|error| {
                 self.unreachable(if let Some(why) = trust::refusal(&error) {
@@ -183,6 +226,11 @@ impl Answer {
     }
 }
 
+fn unsendable(error: hyper::http::Error) -> Failure {
+    Failure::usage(format!("The request cannot be made: {error}."))
+        .hint("Check --url and LAMBDA_TOKEN.")
+}
+
 fn refusal(status: StatusCode, body: &[u8]) -> Failure {
     #[derive(Deserialize)]
     struct Envelope {
@@ -228,6 +276,22 @@ fn parse_url(url: &str) -> Result<(String, bool)> {
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback());
     Ok((url.trim_end_matches('/').to_owned(), is_local))
+}
+
+fn read_token(path: &Path) -> Result<Token> {
+    let secret = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!(
+            "The token file {} cannot be read: {error}.",
+            path.display()
+        ))
+    })?;
+    match secret.trim() {
+        "" => Err(Failure::usage(format!(
+            "The token file {} is empty.",
+            path.display()
+        ))),
+        secret => Ok(Token::Given(secret.to_owned())),
+    }
 }
 
 /// What is kept for the server on this machine is sent to no other.

@@ -4,7 +4,9 @@ mod cli;
 mod client;
 mod commands;
 mod config;
+mod events;
 mod failure;
+mod local;
 mod logging;
 mod package;
 mod platform;
@@ -41,6 +43,10 @@ async fn run(cli: Cli) -> failure::Result<ExitCode> {
         Command::Invoke(args) => commands::invoke::run(&cli, args).await,
         Command::Versions(args) => commands::versions::run(&cli, args).await,
         Command::Rollback(args) => commands::rollback::run(&cli, args).await,
+        Command::Logs(args) => commands::logs::run(&cli, args).await,
+        Command::Metrics(args) => commands::metrics::run(&cli, args).await,
+        Command::Open(args) => commands::open::run(&cli, args).await,
+        Command::Completions(args) => commands::completions::run(args),
         Command::Delete(args) => commands::delete::run(&cli, args).await,
         Command::Token(command) => commands::token::run(&cli, command).await,
         Command::Doctor(args) => commands::doctor::run(&cli, args).await,

@@ -28,13 +28,27 @@ pub(crate) fn print(line: &str) -> Result<()> {
     write(io::stdout().lock(), line)
 }
 
+/// Prints text of a function as it is to stdout, without a line feed of ours.
+pub(crate) fn text(text: &str) -> Result<()> {
+    put(io::stdout().lock(), &foreign(text), "")
+}
+
+/// Prints text of a function to stderr, without a line feed of ours.
+pub(crate) fn error_text(text: &str) -> Result<()> {
+    put(io::stderr().lock(), &visible(text), "")
+}
+
 /// Prints a line to stderr.
 pub(crate) fn note(line: &str) -> Result<()> {
     write(io::stderr().lock(), line)
 }
 
-fn write(mut to: impl io::Write, line: &str) -> Result<()> {
-    match writeln!(to, "{line}").and_then(|()| to.flush()) {
+fn write(to: impl io::Write, line: &str) -> Result<()> {
+    put(to, line, "\n")
+}
+
+fn put(mut to: impl io::Write, text: &str, end: &str) -> Result<()> {
+    match write!(to, "{text}{end}").and_then(|()| to.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(format!(
             "The output could not be written: {error}."
         ))),

@@ -1,10 +1,14 @@
 //! One file for each command.
 
+pub(crate) mod completions;
 pub(crate) mod delete;
 pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod invoke;
 pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod metrics;
+pub(crate) mod open;
 pub(crate) mod rollback;
 pub(crate) mod serve;
 pub(crate) mod token;
