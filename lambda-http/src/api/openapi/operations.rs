@@ -74,6 +74,22 @@ impl Description {
         self
     }
 
+    /// The answer is a stream of events, or may be one where it is a document otherwise.
+    fn events(mut self) -> Self {
+        let stream = json!({ "schema": { "type": "string" } });
+        match self.answers.first_mut() {
+            Some((_, answer)) => answer["content"]["text/event-stream"] = stream,
+            None => self.answers.push((
+                200,
+                json!({
+                    "description": "Server-sent events.",
+                    "content": { "text/event-stream": stream },
+                }),
+            )),
+        }
+        self
+    }
+
     fn nothing(mut self) -> Self {
         let answer = json!({ "description": "Done." });
         self.answers.push((204, answer));
@@ -176,6 +192,7 @@ pub(super) fn describe(operation: Operation, schemas: &mut Schemas) -> Option<De
             )
             .json(schemas.request::<ExecuteBody<'_>>())
             .answer(200, "However it ended: see `status`.", outcome)
+            .events()
             .errors(&[429])
             .may_miss()
         }
@@ -184,6 +201,7 @@ pub(super) fn describe(operation: Operation, schemas: &mut Schemas) -> Option<De
             new("invocations", "test", "Run code that is not deployed, once")
                 .body(test_body(schemas))
                 .answer(200, "However it ended: see `status`.", outcome)
+                .events()
                 .errors(&[429])
         }
         Operation::Invoke => invoke(schemas),
@@ -205,6 +223,21 @@ pub(super) fn describe(operation: Operation, schemas: &mut Schemas) -> Option<De
             "One record, with the end of what was written",
         )
         .answer(200, "The record.", schemas.answer::<InvocationDetail<'_>>()),
+        Operation::InvocationLogs => new(
+            "invocations",
+            "followInvocation",
+            "What an invocation writes, live",
+        )
+        .events()
+        .nothing()
+        .errors(&[429]),
+        Operation::FunctionLogs => new(
+            "invocations",
+            "followFunction",
+            "What a function's invocations write, live",
+        )
+        .events()
+        .errors(&[429]),
         Operation::InvocationCancel => new("invocations", "cancelInvocation", "Kill an invocation")
             .answer(202, "It will end soon.", schemas.answer::<Cancelling>()),
         Operation::MetricsSummary => new("metrics", "getSummary", "Figures over invocations")

@@ -370,6 +370,9 @@ pub(crate) struct TokenStoreArgs {
     #[arg(long, value_name = "FILE", env = "LAMBDA_CA_FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 
+    /// A file that holds the token
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) token_file: Option<PathBuf>,
 
     /// The server's TOML file, which may name the store
     #[arg(long, value_name = "FILE", env = "LAMBDA_CONFIG")]

@@ -61,6 +61,7 @@ impl Place {
             let server = ServerArgs {
                 url: url.clone(),
                 ca_file: args.ca_file.clone(),
+                token_file: args.token_file.clone(),
             };
             return Ok(Self::Server(Box::new(Client::new(cli, &server)?)));
         }
