@@ -32,10 +32,3 @@ export TOKEN
 export NODE_PATH="$PWD/.lambda/node/node_modules${NODE_PATH:+:$NODE_PATH}"
 mkdir -p "$OUT"
 node scripts/screenshots.cjs
-
-# A page has few colours; a palette makes its picture a third as large.
-if command -v convert >/dev/null; then
-    for picture in "$OUT"/*.png; do
-        convert "$picture" -strip -dither None -colors 128 "PNG8:$picture"
-    done
-fi
