@@ -138,15 +138,15 @@ async function pictures(browser) {
   await page.fill("#token", TOKEN);
   await page.click("#token-save");
   await page.waitForSelector("#metrics .uplot");
+  await page.setViewportSize({ width: 1280, height: 1010 });
   await at("#/metrics?range=15m", "#metrics .uplot");
   await shot("metrics");
+  await page.setViewportSize({ width: 1280, height: 820 });
   await at("#/invocations", "#invocations tbody tr");
   await shot("invocations");
   await at("#/pool", "#pool .panel");
   await shot("pool");
   await page.emulateMedia({ colorScheme: "dark" });
-  await at("#/metrics?range=15m", "#metrics .uplot");
-  await shot("metrics-dark");
   await run();
   await shot("run-dark");
   await page.emulateMedia({ colorScheme: "light" });

@@ -75,3 +75,8 @@ async fn every_screen_is_legible_in_light_and_dark_and_on_a_phone() {
 async fn nothing_that_a_function_or_its_owner_writes_runs_in_the_page() {
     drive("hostile.cjs").await;
 }
+
+#[tokio::test]
+async fn files_and_archives_can_be_uploaded() {
+    drive("upload.cjs").await;
+}

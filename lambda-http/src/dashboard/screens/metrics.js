@@ -65,7 +65,7 @@ function Figures({ data, query }) {
       pairs=${[
         ["Calls", count(totals.calls)],
         ["Errors", count(totals.errors), share(totals.errors, totals.calls)],
-        ["Cold starts", share(totals.cold, totals.calls), `${count(totals.cold)} of ${count(totals.calls)}`],
+        ["Cold starts", count(totals.cold), share(totals.cold, totals.calls)],
         ["Median", ms(totals.p50_ms)],
         ["99 in 100 within", ms(totals.p99_ms)],
         ["Memory peak", mib(totals.max_memory_mib)],
