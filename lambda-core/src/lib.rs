@@ -16,6 +16,7 @@ mod error;
 pub mod executor;
 pub mod model;
 pub mod output;
+mod package;
 mod platform;
 pub mod pool;
 pub mod protocol;
@@ -25,6 +26,7 @@ pub mod store;
 
 pub use error::{Error, ErrorKind, Result};
 pub use executor::{ExecuteRequest, Executor, Invocation};
+pub use package::CodePackage;
 pub use platform::{NewFunction, Platform, PlatformBuilder};
 pub use runtime::{Runtime, Sandbox};
 pub use store::Store;

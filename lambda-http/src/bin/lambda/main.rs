@@ -6,7 +6,6 @@ mod commands;
 mod config;
 mod failure;
 mod logging;
-mod package;
 mod platform;
 mod terminal;
 mod token;
