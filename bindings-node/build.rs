@@ -1,0 +1,5 @@
+//! Lets Node resolve Node-API's symbols when it loads the library.
+
+fn main() {
+    napi_build::setup();
+}
