@@ -64,13 +64,13 @@ impl NativePlatform {
     #[napi]
     pub async fn function_update(
         &self,
-        function: String,
+        name: String,
         spec: FunctionSpec,
         cleared: Vec<String>,
     ) -> napi::Result<FunctionInfo> {
         let update = async {
             let patch = blocking(move || spec.into_patch(&cleared)).await?;
-            self.0.function_update(&function.parse()?, patch).await
+            self.0.function_update(&name.parse()?, patch).await
         };
         Ok(update.await.map_err(to_js)?.into())
     }
@@ -78,21 +78,21 @@ impl NativePlatform {
     #[napi]
     pub async fn function_get(
         &self,
-        function: String,
+        name: String,
         qualifier: Option<String>,
     ) -> napi::Result<FunctionInfo> {
-        let get = self.get(&function, qualifier.as_deref());
+        let get = self.get(&name, qualifier.as_deref());
         Ok(get.await.map_err(to_js)?.into())
     }
 
     #[napi]
     pub async fn function_code(
         &self,
-        function: String,
+        name: String,
         qualifier: Option<String>,
     ) -> napi::Result<FunctionCode> {
         let code = async {
-            let function = self.get(&function, qualifier.as_deref()).await?;
+            let function = self.get(&name, qualifier.as_deref()).await?;
             Ok(match self.0.function_code(&function).await? {
                 CodeSource::Inline(text) => FunctionCode {
                     code: Some(text),
@@ -124,19 +124,19 @@ impl NativePlatform {
     }
 
     #[napi]
-    pub async fn function_delete(&self, function: String) -> napi::Result<()> {
-        let delete = async { self.0.function_delete(&function.parse()?).await };
+    pub async fn function_delete(&self, name: String) -> napi::Result<()> {
+        let delete = async { self.0.function_delete(&name.parse()?).await };
         delete.await.map_err(to_js)
     }
 
     #[napi]
     pub async fn version_list(
         &self,
-        function: String,
+        name: String,
         limit: u32,
         cursor: Option<String>,
     ) -> napi::Result<FunctionPage> {
-        let list = async { self.0.version_list(&function.parse()?, limit, cursor).await };
+        let list = async { self.0.version_list(&name.parse()?, limit, cursor).await };
         let page = list.await.map_err(to_js)?;
         Ok(FunctionPage {
             items: page.items.into_iter().map(Into::into).collect(),
@@ -147,7 +147,7 @@ impl NativePlatform {
     #[napi]
     pub async fn alias_set(
         &self,
-        function: String,
+        name: String,
         alias: String,
         version: u32,
         expected_revision: Option<String>,
@@ -156,15 +156,15 @@ impl NativePlatform {
             let expected = expected_revision.map(|id| id.parse::<RevisionId>());
             let alias = AliasName::new(alias)?;
             self.0
-                .alias_set(&function.parse()?, alias, version, expected.transpose()?)
+                .alias_set(&name.parse()?, alias, version, expected.transpose()?)
                 .await
         };
         Ok(set.await.map_err(to_js)?.into())
     }
 
     #[napi]
-    pub async fn alias_list(&self, function: String) -> napi::Result<Vec<AliasInfo>> {
-        let list = async { self.0.alias_list(&function.parse()?).await };
+    pub async fn alias_list(&self, name: String) -> napi::Result<Vec<AliasInfo>> {
+        let list = async { self.0.alias_list(&name.parse()?).await };
         let aliases = list.await.map_err(to_js)?.into_iter();
         Ok(aliases
             .map(|alias| AliasInfo {
@@ -175,10 +175,10 @@ impl NativePlatform {
     }
 
     #[napi]
-    pub async fn alias_delete(&self, function: String, alias: String) -> napi::Result<()> {
+    pub async fn alias_delete(&self, name: String, alias: String) -> napi::Result<()> {
         let delete = async {
             let alias = AliasName::new(alias)?;
-            self.0.alias_delete(&function.parse()?, alias).await
+            self.0.alias_delete(&name.parse()?, alias).await
         };
         delete.await.map_err(to_js)
     }
