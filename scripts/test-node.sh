@@ -60,6 +60,11 @@ say "in real sandboxes: $RUNTIMES"
 cp "$PACKAGE/test/sandboxes.js" .
 LAMBDA_TEST_RUNTIMES=$RUNTIMES "$ROOT/scripts/with-docker.sh" node --test sandboxes.js
 
+say "one database under a server and an application"
+cargo build -p lambda-http --manifest-path "$ROOT/Cargo.toml"
+cp "$PACKAGE/test/shared-store.js" .
+LAMBDA_BINARY=$ROOT/target/debug/lambda "$ROOT/scripts/with-docker.sh" node --test shared-store.js
+
 say "the README's example"
 # The first block that is a whole program.
 awk '/^```js$/ { on = 1; next } /^```$/ { if (on) exit } on' "$PACKAGE/README.md" >readme.mjs
