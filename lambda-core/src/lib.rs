@@ -17,6 +17,7 @@ pub mod executor;
 pub mod logs;
 pub mod model;
 pub mod output;
+mod package;
 mod platform;
 pub mod pool;
 pub mod protocol;
@@ -26,6 +27,7 @@ pub mod store;
 
 pub use error::{Error, ErrorKind, Result};
 pub use executor::{ExecuteRequest, Executor, Invocation, TestRequest};
+pub use package::CodePackage;
 pub use platform::{NewFunction, Platform, PlatformBuilder, Readiness};
 pub use runtime::{Runtime, Sandbox};
 pub use store::Store;

@@ -20,6 +20,7 @@ setup_test_tools() {
     setup_browser
     setup_playwright
     setup_schemathesis
+    setup_node_package
 }
 
 # The JavaScript bootstrap is tested outside of a sandbox too.
@@ -91,4 +92,18 @@ setup_schemathesis() {
             die "schemathesis: pip could not install it" "See $LOG_DIR/pip-schemathesis.log"
     fi
     say "schemathesis: ok ($SCHEMATHESIS_VERSION)"
+}
+
+# The compiler and the libraries that the Node package is built and tested with.
+setup_node_package() {
+    local package="$ROOT/bindings-node"
+    if ! cmp -s "$package/package-lock.json" "$package/node_modules/.installed-lock.json"; then
+        run_logged "node package: installing what it is built with" npm-lambdabox \
+            npm ci --prefix "$package" --no-audit --no-fund ||
+            die "node package: npm could not install its dependencies" "See $LOG_DIR/npm-lambdabox.log"
+        cp "$package/package-lock.json" "$package/node_modules/.installed-lock.json"
+    fi
+    # Its library is made smaller with it.
+    need_command "node package" strip binutils
+    say "node package: ok"
 }

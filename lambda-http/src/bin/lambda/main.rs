@@ -8,7 +8,6 @@ mod events;
 mod failure;
 mod local;
 mod logging;
-mod package;
 mod platform;
 mod terminal;
 mod token;

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use lambda_core::CodePackage;
+use lambda_core::model::CodeSource;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -11,7 +13,6 @@ use super::function_path;
 use crate::cli::{Cli, DeployArgs};
 use crate::client::Client;
 use crate::failure::{Failure, Result};
-use crate::package::{self, Code, Package};
 use crate::terminal;
 
 #[derive(Deserialize)]
@@ -23,7 +24,7 @@ struct Deployed {
 }
 
 pub(crate) async fn run(cli: &Cli, args: &DeployArgs) -> Result<ExitCode> {
-    let package = package::read(&args.path, args.handler.as_deref())?;
+    let package = CodePackage::read(&args.path, args.handler.as_deref()).map_err(unreadable)?;
     let client = Client::new(cli, &args.server)?;
     for path in &package.skipped {
         terminal::note(&format!("note: {path} is no regular file and is left out"))?;
@@ -44,7 +45,7 @@ pub(crate) async fn run(cli: &Cli, args: &DeployArgs) -> Result<ExitCode> {
     if let Some(language) = language {
         body.insert("language".to_owned(), language.into());
     }
-    insert_code(&mut body, package);
+    insert_code(&mut body, package)?;
 
     let existing = match client.get(&function_path(&name)).await {
         Ok(answer) => Some(answer.parse::<Deployed>()?.id),
@@ -122,12 +123,25 @@ fn fields(args: &DeployArgs) -> Result<Map<String, Value>> {
     Ok(body)
 }
 
-fn insert_code(body: &mut Map<String, Value>, package: Package) {
+/// What is at the path is for the caller to mend.
+fn unreadable(error: lambda_core::Error) -> Failure {
+    let failure = Failure::usage(error.to_string());
+    match error.hint_text() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn insert_code(body: &mut Map<String, Value>, package: CodePackage) -> Result<()> {
     let (field, text) = match package.code {
-        Code::Inline(text) => ("code", text),
-        Code::Zip(bytes) => ("code_zip_base64", BASE64_STANDARD.encode(bytes)),
+        CodeSource::Inline(text) => ("code", text),
+        CodeSource::Zip(bytes) => ("code_zip_base64", BASE64_STANDARD.encode(bytes)),
+        CodeSource::ZipFile(_) => {
+            return Err(Failure::new("An open file cannot be sent to the server."));
+        }
     };
     body.insert(field.to_owned(), text.into());
+    Ok(())
 }
 
 fn print(body: &Map<String, Value>) -> bytes::Bytes {

@@ -5,11 +5,12 @@ use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::Path;
 
-use lambda_core::model::limits::{UNZIPPED_BYTES_MAX, ZIP_ENTRIES_MAX};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::failure::{Failure, Result};
+use super::{invalid, too_large};
+use crate::error::Result;
+use crate::model::limits::{UNZIPPED_BYTES_MAX, ZIP_ENTRIES_MAX};
 
 /// Never needed to run, and often large.
 const SKIPPED: [&str; 3] = [".git", "__pycache__", "node_modules/.cache"];
@@ -26,11 +27,12 @@ pub(super) fn pack(root: &Path) -> Result<Packed> {
     let mut found = Found::default();
     walk(root, "", &mut found)?;
     if found.files.is_empty() {
-        return Err(Failure::usage(format!("{} has no files.", root.display())));
+        return Err(invalid(format!("{} has no files.", root.display()))
+            .hint("Name the directory that the function's files are in."));
     }
     found.files.sort_unstable();
     let zip = archive(root, &found.files)
-        .map_err(|error| Failure::new(format!("{} cannot be packed: {error}.", root.display())))?;
+        .map_err(|error| invalid(format!("{} cannot be packed: {error}.", root.display())))?;
     Ok(Packed {
         zip,
         files: found.files,
@@ -47,12 +49,13 @@ struct Found {
 
 fn walk(directory: &Path, prefix: &str, found: &mut Found) -> Result<()> {
     let failed = |error: std::io::Error| {
-        Failure::new(format!("{} cannot be read: {error}.", directory.display()))
+        invalid(format!("{} cannot be read: {error}.", directory.display()))
+            .hint("Check its permissions.")
     };
     for entry in fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name().into_string().map_err(|name| {
-            Failure::new(format!("The name of {} is not UTF-8.", name.display()))
+            invalid(format!("The name of {} is not UTF-8.", name.display())).hint("Rename it.")
         })?;
         let path = format!("{prefix}{name}");
         if SKIPPED
@@ -72,11 +75,10 @@ fn walk(directory: &Path, prefix: &str, found: &mut Found) -> Result<()> {
             found.skipped.push(path);
         }
         if found.bytes > UNZIPPED_BYTES_MAX || found.files.len() > ZIP_ENTRIES_MAX {
-            return Err(Failure::new(format!(
+            return Err(too_large(format!(
                 "There are more than {ZIP_ENTRIES_MAX} files or {} MiB to deploy.",
                 UNZIPPED_BYTES_MAX / 1024 / 1024
-            ))
-            .hint("Leave out what the function does not need, or put it into an image."));
+            )));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What `deploy` makes of a file, a directory or an archive.
+//! Code on disk, as a function is deployed from it: a source file, a directory or an archive.
 
 mod directory;
 
@@ -6,87 +6,103 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
-use lambda_core::model::limits::{INLINE_CODE_BYTES_MAX, NAME_CHARS_MAX, ZIP_BYTES_MAX};
-use lambda_core::model::{FunctionName, Language};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::limits::{INLINE_CODE_BYTES_MAX, NAME_CHARS_MAX, ZIP_BYTES_MAX};
+use crate::model::{CodeSource, FunctionName, Language};
 
-use crate::failure::{Failure, Result};
+const OPERATION: &str = "package_read";
 
-/// Code, as the API takes it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Code {
-    Inline(String),
-    Zip(Vec<u8>),
-}
-
-/// Code, and what its path tells about it.
-#[derive(Debug)]
-pub(crate) struct Package {
-    pub(crate) code: Code,
+/// Code that was read from a path, and what the path tells about it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CodePackage {
+    /// The code: a zip archive where there are several files.
+    pub code: CodeSource,
     /// None where the files do not tell.
-    pub(crate) language: Option<Language>,
+    pub language: Option<Language>,
     /// None where the file's name makes no function's name.
-    pub(crate) name: Option<FunctionName>,
-    /// What was left out, for people.
-    pub(crate) skipped: Vec<String>,
+    pub name: Option<FunctionName>,
+    /// Paths below the directory that are no regular files, which are left out.
+    pub skipped: Vec<String>,
 }
 
-/// Reads what is at `path`. `handler` helps to tell the language of several files.
-pub(crate) fn read(path: &Path, handler: Option<&str>) -> Result<Package> {
-    let path = fs::canonicalize(path)
-        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}.", path.display())))?;
-    let name = function_name(&path);
-    if path.is_dir() {
-        let packed = directory::pack(&path)?;
-        check_size(packed.zip.len(), ZIP_BYTES_MAX, &path)?;
-        return Ok(Package {
-            language: language_of_files(packed.files.iter().map(String::as_str), handler),
-            code: Code::Zip(packed.zip),
+impl CodePackage {
+    /// Reads what is at `path`: a source file, a directory, or a file whose name ends in `.zip`.
+    /// `handler` helps to tell the language of several files. Of a directory, `.git`,
+    /// `__pycache__` and `node_modules/.cache` are left out, and links are not followed. The same
+    /// files make the same archive. Blocks; messages name the path.
+    ///
+    /// # Errors
+    /// `InvalidParameter` if it cannot be read or is no code; `PayloadTooLarge`.
+    pub fn read(path: impl AsRef<Path>, handler: Option<&str>) -> Result<Self> {
+        let path = path.as_ref();
+        let path = fs::canonicalize(path).map_err(|error| {
+            invalid(format!("{} cannot be read: {error}.", path.display()))
+                .hint("Check the path and its permissions.")
+        })?;
+        let name = function_name(&path);
+        if path.is_dir() {
+            let packed = directory::pack(&path)?;
+            check_size(packed.zip.len(), ZIP_BYTES_MAX, &path)?;
+            return Ok(Self {
+                language: language_of_files(packed.files.iter().map(String::as_str), handler),
+                code: CodeSource::Zip(packed.zip.into()),
+                name,
+                skipped: packed.skipped,
+            });
+        }
+        let (code, language) = read_file(&path, handler)?;
+        Ok(Self {
+            code,
+            language,
             name,
-            skipped: packed.skipped,
-        });
+            skipped: Vec::new(),
+        })
     }
-    let is_zip = extension(&path).is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
+}
+
+fn read_file(path: &Path, handler: Option<&str>) -> Result<(CodeSource, Option<Language>)> {
+    let is_zip = extension(path).is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
     let limit = if is_zip {
         ZIP_BYTES_MAX
     } else {
         INLINE_CODE_BYTES_MAX
     };
-    let failed = |error| Failure::new(format!("{} cannot be read: {error}.", path.display()));
-    let size = fs::metadata(&path).map_err(failed)?.len();
-    check_size(usize::try_from(size).unwrap_or(usize::MAX), limit, &path)?;
-    let bytes = fs::read(&path).map_err(failed)?;
-    let (code, language) = if is_zip {
+    let failed = |error| invalid(format!("{} cannot be read: {error}.", path.display()));
+    let size = fs::metadata(path).map_err(failed)?.len();
+    check_size(usize::try_from(size).unwrap_or(usize::MAX), limit, path)?;
+    let bytes = fs::read(path).map_err(failed)?;
+    if is_zip {
         let language = language_of_archive(&bytes, handler);
-        (Code::Zip(bytes), language)
-    } else {
-        let text = String::from_utf8(bytes).map_err(|_| {
-            Failure::usage(format!("{} is not UTF-8 text.", path.display()))
-                .hint("Deploy a source file, a directory or an archive whose name ends in .zip.")
-        })?;
-        (
-            Code::Inline(text),
-            extension(&path).and_then(language_of_extension),
-        )
-    };
-    Ok(Package {
-        code,
-        language,
-        name,
-        skipped: Vec::new(),
-    })
+        return Ok((CodeSource::Zip(bytes.into()), language));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| {
+        invalid(format!("{} is not UTF-8 text.", path.display()))
+            .hint("Deploy a source file, a directory or an archive whose name ends in .zip.")
+    })?;
+    let language = extension(path).and_then(language_of_extension);
+    Ok((CodeSource::Inline(text), language))
+}
+
+fn invalid(message: String) -> Error {
+    Error::invalid(OPERATION, message)
+}
+
+fn too_large(message: String) -> Error {
+    Error::new(ErrorKind::PayloadTooLarge, OPERATION, message)
+        .hint("Leave out what the function does not need, or put it into an image.")
 }
 
 fn check_size(bytes: usize, limit: usize, path: &Path) -> Result<()> {
     if bytes <= limit {
         return Ok(());
     }
-    Err(Failure::new(format!(
+    Err(too_large(format!(
         "{} has {} MiB of code; at most {} MiB can be deployed.",
         path.display(),
         bytes.div_ceil(1024 * 1024),
         limit / 1024 / 1024,
-    ))
-    .hint("Leave out what the function does not need, or put it into an image."))
+    )))
 }
 
 fn extension(path: &Path) -> Option<&str> {
@@ -174,18 +190,18 @@ mod tests {
         ] {
             let path = directory.path().join(file);
             fs::write(&path, "1").unwrap();
-            let package = read(&path, None).unwrap();
+            let package = CodePackage::read(&path, None).unwrap();
             assert_eq!(package.language, language, "{file}");
             assert_eq!(
                 package.name.as_ref().map(FunctionName::as_str),
                 name,
                 "{file}"
             );
-            assert_eq!(package.code, Code::Inline("1".to_owned()));
+            assert_eq!(package.code, CodeSource::Inline("1".to_owned()));
         }
         fs::write(directory.path().join("bad.py"), b"\xff").unwrap();
-        assert!(read(&directory.path().join("bad.py"), None).is_err());
-        assert!(read(&directory.path().join("nowhere.py"), None).is_err());
+        assert!(CodePackage::read(directory.path().join("bad.py"), None).is_err());
+        assert!(CodePackage::read(directory.path().join("nowhere.py"), None).is_err());
     }
 
     #[test]

@@ -1,0 +1,53 @@
+/** Serverless functions, embedded: see `Platform`. */
+
+export {
+  LambdaError,
+  InvalidParameterError,
+  InvalidRequestContentError,
+  UnsupportedMediaTypeError,
+  InvalidZipFileError,
+  UnauthenticatedError,
+  PermissionDeniedError,
+  NotFoundError,
+  ConflictError,
+  PreconditionFailedError,
+  PayloadTooLargeError,
+  ThrottledError,
+  RuntimeUnavailableError,
+  StoreUnavailableError,
+  ClosedError,
+  InternalError,
+  FunctionError,
+} from './errors.js';
+export type { ErrorParts } from './errors.js';
+export { Invocation } from './invocation.js';
+export type { ExecuteOptions, InvokeOptions, LogChunk, MapOptions, Outcome } from './invocation.js';
+export { Platform } from './platform.js';
+export type {
+  DeployedFunction,
+  DeployFunctionOptions,
+  FunctionChange,
+  FunctionInfo,
+  InvocationFilter,
+  InvocationInfo,
+  Page,
+  PageOptions,
+  SummaryFilter,
+} from './platform.js';
+export type {
+  AliasInfo,
+  CheckFinding,
+  ContainersOptions,
+  Figures,
+  FiguresPoint,
+  FunctionCode,
+  FunctionFailure,
+  FunctionFigures,
+  FunctionSpec,
+  InvocationFigures,
+  PlatformOptions,
+  PoolOptions,
+  PoolState,
+  RuntimeFigures,
+  Timings,
+} from '../native.js';
