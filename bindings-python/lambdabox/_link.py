@@ -8,7 +8,8 @@ import warnings
 import weakref
 from collections.abc import Sequence
 
-from . import _errors, _native, _requests
+from . import _errors, _requests
+from ._native import Platform as Native
 from ._requests import ContainerOptions, PoolOptions
 
 _open: weakref.WeakSet[Link] = weakref.WeakSet()
@@ -31,19 +32,19 @@ class Link:
             data_dir, store, runtimes, namespace, drain_timeout_ms, recording, pool, containers
         )
         self._runtime = runtimes if isinstance(runtimes, str) else next(iter(runtimes), "docker")
-        self._opened: _native.Platform | None = None
+        self._opened: Native | None = None
         self._pid = 0
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'open' if self._opened else 'closed'}>"
 
     @property
-    def _native(self) -> _native.Platform:
+    def _native(self) -> Native:
         if self._opened is None:
             raise _errors.Closed("The platform is not open.", "Use it inside of its `with` block.")
         return self._opened
 
-    def _set_opened(self, native: _native.Platform) -> None:
+    def _set_opened(self, native: Native) -> None:
         if not _open:
             # Registered by the first platform that opens, not by importing.
             atexit.unregister(_close_all)
@@ -52,7 +53,7 @@ class Link:
         self._pid = os.getpid()
         _open.add(self)
 
-    def _take_opened(self) -> _native.Platform | None:
+    def _take_opened(self) -> Native | None:
         native, self._opened = self._opened, None
         _open.discard(self)
         if native is not None and self._pid != os.getpid():

@@ -2,6 +2,8 @@
 # it returns a `Call` at once.
 from typing import Any, final
 
+__all__ = ["Call", "Completions", "Invocation", "LogReader", "Platform"]
+
 @final
 class Completions:
     def __new__(cls) -> Completions: ...

@@ -7,20 +7,21 @@ here, so that the module loads, but not used.
 import asyncio
 import functools
 import inspect
+from typing import Any, Callable, Optional
 
 
 class Error(Exception):
     pass
 
 
-def _adapt(function):
+def _adapt(function: Callable[..., Any]) -> Callable[..., Any]:
     """A handler out of a function of the event alone, or of a coroutine function."""
     parameters = inspect.signature(function).parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     takes_context = len(positional) > 1 or any(p.kind == p.VAR_POSITIONAL for p in parameters)
 
     @functools.wraps(function)
-    def handler(*args, **kwargs):
+    def handler(*args: Any, **kwargs: Any) -> Any:
         if len(args) == 2 and not takes_context and not kwargs:
             args = args[: len(positional)]
         result = function(*args, **kwargs)
@@ -30,13 +31,13 @@ def _adapt(function):
 
 
 class Platform:
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
-    def function(self, function=None, **options):
+    def function(self, function: Optional[Callable[..., Any]] = None, **options: Any) -> Any:
         return _adapt if function is None else _adapt(function)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         raise Error(
             "There is no platform inside of a sandbox. Keep what uses it out of the module's "
             'top level, for instance below `if __name__ == "__main__":`.'
@@ -46,7 +47,7 @@ class Platform:
 AsyncPlatform = Platform
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     # Exceptions and result types may be named at the top level.
     if name.startswith("__"):
         raise AttributeError(name)

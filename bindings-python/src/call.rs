@@ -11,6 +11,7 @@ use lambda_core::Result;
 use pyo3::prelude::*;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
+use tracing::Dispatch;
 
 use crate::completion::{Completions, finish};
 
@@ -32,10 +33,17 @@ impl Call {
     }
 }
 
+/// The platform's own threads.
+pub(crate) struct Threads {
+    pub(crate) handle: Handle,
+    /// Where what is logged goes, on these threads and on callers' that wait.
+    pub(crate) dispatch: Dispatch,
+}
+
 /// Runs `operation` and makes its value by `convert`; with a sink it returns a [`Call`].
 pub(crate) fn run<T, F>(
     py: Python<'_>,
-    handle: &Handle,
+    threads: &Threads,
     sink: Sink<'_>,
     token: u64,
     operation: impl Future<Output = Result<T>> + Send + 'static,
@@ -45,12 +53,22 @@ where
     T: Send + 'static,
     F: FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
 {
+    let operation = async move {
+        let result = operation.await;
+        if let Err(error) = &result
+            && std::error::Error::source(error).is_some()
+        {
+            // The exception does not carry it: it may name paths and queries.
+            tracing::debug!(target: "lambda_error", ?error, "an operation failed");
+        }
+        result
+    };
     let Some(sink) = sink else {
-        let result = wait(py, handle, operation)?;
+        let result = wait(py, threads, operation)?;
         return finish(py, result, convert);
     };
     let queue = sink.get().queue();
-    let task = handle.spawn(async move {
+    let task = threads.handle.spawn(async move {
         let result = operation.await;
         queue.push(token, Box::new(move |py| finish(py, result, convert)));
     });
@@ -61,14 +79,15 @@ where
 /// Ctrl-C's does, drops `operation`.
 pub(crate) fn wait<T: Send>(
     py: Python<'_>,
-    handle: &Handle,
+    threads: &Threads,
     operation: impl Future<Output = T> + Send,
 ) -> PyResult<T> {
     let mut operation = pin!(operation);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     loop {
         let polled = py.detach(|| {
-            let _entered = handle.enter();
+            let _entered = threads.handle.enter();
+            let _logging = tracing::dispatcher::set_default(&threads.dispatch);
             let mut context = Context::from_waker(&waker);
             // Not a timer of tokio's: setting one would wake another thread for each call.
             let until = Instant::now() + SIGNAL_POLL;

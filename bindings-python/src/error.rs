@@ -4,11 +4,8 @@ use lambda_core::{Error, ErrorKind};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-/// The exception of `error`, made by `lambdabox._errors`. The internal cause goes to the log.
+/// The exception of `error`, made by `lambdabox._errors`.
 pub(crate) fn to_py(error: Error) -> PyErr {
-    if std::error::Error::source(&error).is_some() {
-        tracing::debug!(?error, "the cause of an error");
-    }
     Python::attach(|py| {
         let made = py.import("lambdabox._errors").and_then(|errors| {
             errors.call_method1(

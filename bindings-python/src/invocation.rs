@@ -67,7 +67,7 @@ impl Invocation {
 impl Invocation {
     /// Waits for the end; once.
     fn outcome(&self, py: Python<'_>, sink: Sink<'_>, token: u64) -> PyResult<Py<PyAny>> {
-        let handle = self.host.handle()?;
+        let threads = self.host.threads()?;
         let taken = take(&self.invocation);
         let outcome = async move {
             match taken {
@@ -75,7 +75,7 @@ impl Invocation {
                 None => Err(taken_before("outcome")),
             }
         };
-        call::run(py, handle, sink, token, outcome, |py, outcome| {
+        call::run(py, threads, sink, token, outcome, |py, outcome| {
             value::outcome(py, &outcome)
         })
     }
@@ -118,10 +118,10 @@ pub(crate) struct LogReader {
 impl LogReader {
     /// The next piece: the stream's name and bytes, or none at the end.
     fn next(&self, py: Python<'_>, sink: Sink<'_>, token: u64) -> PyResult<Py<PyAny>> {
-        let handle = self.host.handle()?;
+        let threads = self.host.threads()?;
         let reader = Arc::clone(&self.reader);
         let next = async move { Ok(reader.lock().await.next().await) };
-        call::run(py, handle, sink, token, next, |py, chunk| {
+        call::run(py, threads, sink, token, next, |py, chunk| {
             let chunk = chunk.map(|chunk| {
                 let stream = match chunk.stream {
                     LogStream::Stdout => "stdout",

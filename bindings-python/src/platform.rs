@@ -9,10 +9,10 @@ use lambda_core::{Error, ErrorKind, ExecuteRequest, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::json;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Runtime};
 use tracing::Dispatch;
 
-use crate::call::{self, Sink};
+use crate::call::{self, Sink, Threads};
 use crate::error::{forked, to_py};
 use crate::invocation::{Invocation, execute};
 use crate::options::Options;
@@ -22,19 +22,20 @@ use crate::{logging, value};
 /// What the platform and its invocations share.
 pub(crate) struct Host {
     pid: u32,
-    handle: Handle,
+    threads: Threads,
     runtime: Mutex<Option<Runtime>>,
     platform: OnceLock<lambda_core::Platform>,
 }
 
 impl Host {
     fn new(dispatch: Dispatch) -> Result<Self> {
+        let of_threads = dispatch.clone();
         let runtime = Builder::new_multi_thread()
             .enable_all()
             .thread_name("lambdabox")
             .on_thread_start(move || {
                 // Kept for the thread's whole life.
-                std::mem::forget(tracing::dispatcher::set_default(&dispatch));
+                std::mem::forget(tracing::dispatcher::set_default(&of_threads));
             })
             .build()
             .map_err(|error| {
@@ -42,22 +43,25 @@ impl Host {
             })?;
         Ok(Self {
             pid: std::process::id(),
-            handle: runtime.handle().clone(),
+            threads: Threads {
+                handle: runtime.handle().clone(),
+                dispatch,
+            },
             runtime: Mutex::new(Some(runtime)),
             platform: OnceLock::new(),
         })
     }
 
     /// The platform's threads, which only the process that started them has.
-    pub(crate) fn handle(&self) -> PyResult<&Handle> {
+    pub(crate) fn threads(&self) -> PyResult<&Threads> {
         if std::process::id() == self.pid {
-            return Ok(&self.handle);
+            return Ok(&self.threads);
         }
         Err(forked())
     }
 
     fn platform(&self) -> PyResult<&lambda_core::Platform> {
-        self.handle()?;
+        self.threads()?;
         self.platform.get().ok_or_else(|| to_py(not_open()))
     }
 
@@ -105,7 +109,7 @@ impl Platform {
         F: Future<Output = Result<serde_json::Value>> + Send + 'static,
     {
         let operation = operation(self.0.platform()?.clone());
-        call::run(py, &self.0.handle, sink, token, operation, |py, value| {
+        call::run(py, &self.0.threads, sink, token, operation, |py, value| {
             value::json_text(py, &value)
         })
     }
@@ -116,6 +120,8 @@ fn reference(text: &str) -> Result<FunctionRef> {
     text.parse()
 }
 
+// Python's side names every argument.
+#[expect(clippy::too_many_arguments)]
 #[pymethods]
 impl Platform {
     #[new]
@@ -131,7 +137,7 @@ impl Platform {
         token: u64,
         options: &str,
     ) -> PyResult<Py<PyAny>> {
-        let handle = self.0.handle()?;
+        let threads = self.0.threads()?;
         let options = Options::parse(options).map_err(to_py)?;
         let host = Arc::clone(&self.0);
         let open = async move {
@@ -140,7 +146,7 @@ impl Platform {
             let _ = host.platform.set(platform);
             Ok(())
         };
-        call::run(py, handle, sink, token, open, |py, ()| Ok(py.None()))
+        call::run(py, threads, sink, token, open, |py, ()| Ok(py.None()))
     }
 
     fn close(&self, py: Python<'_>, sink: Sink<'_>, token: u64) -> PyResult<Py<PyAny>> {
@@ -149,7 +155,7 @@ impl Platform {
             platform.close().await;
             Ok(())
         };
-        call::run(py, &self.0.handle, sink, token, close, |py, ()| {
+        call::run(py, &self.0.threads, sink, token, close, |py, ()| {
             Ok(py.None())
         })
     }
@@ -159,7 +165,6 @@ impl Platform {
         self.0.release();
     }
 
-    #[pyo3(signature = (sink, token, fields, code))]
     fn deploy(
         &self,
         py: Python<'_>,
@@ -245,7 +250,7 @@ impl Platform {
         };
         call::run(
             py,
-            &self.0.handle,
+            &self.0.threads,
             sink,
             token,
             code,
@@ -382,7 +387,7 @@ impl Platform {
         let request = execute_request(function, args, event, qualifier, runtime, timeout_ms)
             .map_err(to_py)?;
         let run = execute(self.0.platform()?.clone(), request);
-        call::run(py, &self.0.handle, sink, token, run, |py, outcome| {
+        call::run(py, &self.0.threads, sink, token, run, |py, outcome| {
             value::outcome(py, &outcome)
         })
     }
@@ -405,7 +410,7 @@ impl Platform {
         let platform = self.0.platform()?.clone();
         let host = Arc::clone(&self.0);
         let start = async move { platform.start(request).await };
-        call::run(py, &self.0.handle, sink, token, start, |py, invocation| {
+        call::run(py, &self.0.threads, sink, token, start, |py, invocation| {
             Ok(Py::new(py, Invocation::new(host, invocation))?.into_any())
         })
     }
