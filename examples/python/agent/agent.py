@@ -47,7 +47,9 @@ def answer(outcome: Outcome) -> str:
     else:
         text = f"It was stopped: {outcome.status}."
     if len(text) > ANSWER_CHARS_MAX:
-        text = text[:ANSWER_CHARS_MAX] + " ... (cut)"
+        # Of a traceback the end says what went wrong, of other output the beginning does.
+        half = ANSWER_CHARS_MAX // 2
+        text = f"{text[:half]}\n... (cut) ...\n{text[-half:]}"
     return text
 
 

@@ -14,7 +14,7 @@ async def test_recorded_snippets_are_fenced(container_runtime: str) -> None:
     assert "KeyError: 'pears'" in answers["mistake"]
     assert answers["endless"] == "It was stopped: timeout."
     assert "out_of_memory" in answers["hoard"] or "MemoryError" in answers["hoard"]
-    assert "It failed" in answers["exfiltrate"] and "unreachable" in answers["exfiltrate"]
+    assert answers["exfiltrate"].startswith("It failed") and "URLError" in answers["exfiltrate"]
     assert "wrote" not in answers["write"] and "uid True" in answers["write"]
     assert answers["flood"] == "It was stopped: timeout."
     # Its own bombs are its own: the last ones ran after them, on the same platform.

@@ -1,6 +1,6 @@
 import os
 
-for path in ("/etc/owned", "/var/task/owned", "/usr/owned"):
+for path in ("/etc/owned", "/root/owned", "/usr/owned"):
     try:
         open(path, "w").write("x")
         print("wrote", path)
