@@ -7,7 +7,7 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-for topic in common tools rust docker rootfs images gvisor databases; do
+for topic in common tools rust docker rootfs images gvisor databases python; do
     # shellcheck source=/dev/null
     . "$ROOT/scripts/setup/$topic.sh"
 done
@@ -30,6 +30,7 @@ main() {
     if [ "$goal" = test ]; then
         setup_test_tools
         setup_databases
+        setup_python
     fi
 }
 

@@ -1,0 +1,355 @@
+"""The platform for asyncio. `_sync.py` is made of this file by `unasync.py`: change this one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from typing_extensions import ParamSpec, Unpack
+
+from . import _code, _decorator, _native, _requests, _types
+from ._async_link import AsyncLink
+from ._requests import FunctionConfig, execution, result, text
+from ._types import (
+    EMPTY_EVENT,
+    Alias,
+    Finding,
+    Function,
+    InvocationEntry,
+    InvocationRecord,
+    InvocationSummary,
+    LogLine,
+    Outcome,
+    Page,
+    PoolStats,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AsyncPlatform(AsyncLink):
+    """Runs functions in sandboxes: an async context manager.
+
+    `data_dir` is a directory of this machine for sockets, the journal and, unless `store` names
+    another, the database: `sqlite:///path` or `mysql://user:password@host/database`. `runtimes` are
+    `"docker"` and `"gvisor"`; the first one is what functions run in that name none. `pool` and
+    `containers` are bounds and settings, `drain_timeout_ms` is how long closing waits for runs.
+    """
+
+    # Functions
+
+    async def deploy(
+        self,
+        name: str,
+        code: str | bytes | os.PathLike[str],
+        **config: Unpack[FunctionConfig],
+    ) -> Function:
+        """Creates a function, or appends a version to the one that has its name. `code` is source
+        text, the bytes of a zip archive, or a `Path` of a file, a directory or an archive."""
+        return _types.function(await self._send("deploy", name, code, config))
+
+    async def function_create(
+        self,
+        name: str,
+        code: str | bytes | os.PathLike[str],
+        **config: Unpack[FunctionConfig],
+    ) -> Function:
+        """Creates a function; `Conflict` if the name is taken."""
+        return _types.function(await self._send("function_create", name, code, config))
+
+    async def function_update(
+        self,
+        function: str,
+        code: str | bytes | os.PathLike[str] | None = None,
+        *,
+        name: str | None = None,
+        **config: Unpack[FunctionConfig],
+    ) -> Function:
+        """Changes what is given: a new version."""
+        data: str | bytes | None = None
+        if code is not None:
+            data, language = _code.read(code, config.get("language", "unchanged"))
+            if language != "unchanged":
+                config["language"] = language
+        fields = _requests.fields(config, name=name)
+        return _types.function(
+            await self._call(self._native.function_update, function, fields, data)
+        )
+
+    async def function_get(self, function: str, qualifier: str | int | None = None) -> Function:
+        """A function, by name or id, at its current version or another."""
+        return _types.function(
+            await self._call(self._native.function_get, function, text(qualifier))
+        )
+
+    async def function_code(
+        self, function: str, qualifier: str | int | None = None
+    ) -> str | bytes:
+        """Its code: source text, or the bytes of a zip archive."""
+        code: str | bytes = await self._call(
+            self._native.function_code, function, text(qualifier)
+        )
+        return code
+
+    async def function_list(self, limit: int = 1000, cursor: str | None = None) -> Page[Function]:
+        """Functions, newest first."""
+        return _types.functions(await self._call(self._native.function_list, limit, cursor))
+
+    async def function_delete(self, function: str) -> None:
+        """Deletes a function and frees its name."""
+        await self._call(self._native.function_delete, function)
+
+    async def version_list(
+        self, function: str, limit: int = 1000, cursor: str | None = None
+    ) -> Page[Function]:
+        """The versions of a function, newest first."""
+        return _types.functions(
+            await self._call(self._native.version_list, function, limit, cursor)
+        )
+
+    async def rollback(self, function: str, version: int) -> Function:
+        """Makes another version the current one; nothing is copied."""
+        return _types.function(await self._call(self._native.rollback, function, version))
+
+    async def alias_set(self, function: str, alias: str, version: int) -> Function:
+        """Points an alias at a version, and returns the function at it."""
+        return _types.function(
+            await self._call(self._native.alias_set, function, alias, version)
+        )
+
+    async def alias_list(self, function: str) -> tuple[Alias, ...]:
+        """The aliases of a function, `current` among them."""
+        return _types.aliases(await self._call(self._native.alias_list, function))
+
+    async def alias_delete(self, function: str, alias: str) -> None:
+        """Deletes an alias, not its version."""
+        await self._call(self._native.alias_delete, function, alias)
+
+    # Running
+
+    async def execute(
+        self,
+        function: str,
+        args: Sequence[str] | None = None,
+        *,
+        event: object = None,
+        qualifier: str | int | None = None,
+        runtime: str | None = None,
+        timeout_ms: int | None = None,
+    ) -> Outcome:
+        """Runs a function, and returns how that ended: a function that fails is an outcome, too.
+        Cancelling the task kills the sandbox."""
+        native: tuple[Any, ...] = await self._call(
+            self._native.execute,
+            *execution(function, args, event, qualifier, runtime, timeout_ms),
+        )
+        return _types.outcome(native)
+
+    async def invoke(
+        self,
+        function: str,
+        event: object = EMPTY_EVENT,
+        *,
+        qualifier: str | int | None = None,
+        runtime: str | None = None,
+        timeout_ms: int | None = None,
+    ) -> Any:
+        """Calls a handler function with an event, and returns its result.
+
+        Raises `FunctionError` where it fails. Cancelling the task kills the sandbox.
+        """
+        native: tuple[Any, ...] = await self._call(
+            self._native.execute,
+            function,
+            None,
+            _requests.encode_event(event),
+            text(qualifier),
+            runtime,
+            timeout_ms,
+        )
+        return result(native)
+
+    async def start(
+        self,
+        function: str,
+        args: Sequence[str] | None = None,
+        *,
+        event: object = None,
+        qualifier: str | int | None = None,
+        runtime: str | None = None,
+        timeout_ms: int | None = None,
+    ) -> AsyncInvocation:
+        """Starts a run, for its live output or to cancel it. Nobody has to wait for it."""
+        native: _native.Invocation = await self._call(
+            self._native.start,
+            *execution(function, args, event, qualifier, runtime, timeout_ms),
+        )
+        return AsyncInvocation(self, native)
+
+    # What has been run
+
+    async def invocation_list(
+        self,
+        *,
+        function: str | None = None,
+        from_: datetime | None = None,
+        to: datetime | None = None,
+        statuses: Sequence[str] = (),
+        runtime: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[InvocationRecord]:
+        """Records of invocations, newest first; a run is there within a second."""
+        if function is not None:
+            function = (await self.function_get(function)).id
+        query = _requests.records(function, from_, to, statuses, runtime, limit, cursor)
+        return _types.records(await self._call(self._native.invocation_list, query))
+
+    async def invocation_get(self, request_id: str) -> InvocationEntry:
+        """One record, with the end of what the invocation wrote."""
+        return _types.entry(await self._call(self._native.invocation_get, request_id))
+
+    async def invocation_summary(
+        self,
+        *,
+        function: str | None = None,
+        from_: datetime | None = None,
+        to: datetime | None = None,
+        runtime: str | None = None,
+        bucket: str | None = None,
+    ) -> InvocationSummary:
+        """Counts and durations; with `bucket` (`minute`, `hour`, `day`) as a series, too."""
+        if function is not None:
+            function = (await self.function_get(function)).id
+        query = _requests.summary(function, from_, to, runtime, bucket)
+        return _types.summary(await self._call(self._native.invocation_summary, query))
+
+    async def check(self, *, thorough: bool = False) -> tuple[Finding, ...]:
+        """Looks at the store and every runtime; thoroughly it starts a sandbox in each."""
+        return _types.findings(await self._call(self._native.check, thorough))
+
+    def pool_stats(self) -> PoolStats:
+        """The platform's sandboxes, in numbers."""
+        return _types.pool_stats(self._native.pool_stats())
+
+    def runtimes(self) -> tuple[str, ...]:
+        """The runtimes that it was opened with."""
+        return tuple(self._native.runtimes())
+
+    # Live Python functions
+
+    def function(
+        self,
+        *,
+        name: str | None = None,
+        include: Sequence[os.PathLike[str]] = (),
+        **config: Unpack[FunctionConfig],
+    ) -> Callable[[Callable[P, R]], AsyncRemoteFunction[P, R]]:
+        """Makes a top-level function one that runs in a sandbox: its module is packaged, with the
+        files and directories of `include`, and deployed at its first `invoke`.
+
+        It is called with the event. Calling the decorated function itself runs it here.
+        """
+
+        def decorate(function: Callable[P, R]) -> AsyncRemoteFunction[P, R]:
+            _decorator.check(function)
+            return AsyncRemoteFunction(self, function, name or function.__name__, include, config)
+
+        return decorate
+
+    async def _send(
+        self,
+        operation: str,
+        name: str,
+        code: str | bytes | os.PathLike[str],
+        config: FunctionConfig,
+    ) -> str:
+        data, language = _code.read(code, config.get("language"))
+        values = {"runtime": self._runtime, **config, "language": language}
+        fields = _requests.fields(values, name=name)
+        sent: str = await self._call(getattr(self._native, operation), fields, data)
+        return sent
+
+
+class AsyncInvocation:
+    """A run under way. It goes on, and is recorded, whether or not anybody waits."""
+
+    def __init__(self, platform: AsyncLink, native: _native.Invocation) -> None:
+        self._platform = platform
+        self._invocation = native
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.request_id}>"
+
+    @property
+    def request_id(self) -> str:
+        return self._invocation.request_id
+
+    async def outcome(self) -> Outcome:
+        """Waits for the end; once. Giving up waiting kills the run."""
+        native: tuple[Any, ...] = await self._platform._call(self._invocation.outcome)
+        return _types.outcome(native)
+
+    async def result(self) -> Any:
+        """Waits for a handler's result; once. Raises `FunctionError` where it fails."""
+        return result(await self._platform._call(self._invocation.outcome))
+
+    async def logs(self) -> AsyncIterator[LogLine]:
+        """The lines that the function writes, live and from the first one on; once."""
+        reader = self._invocation.logs()
+        lines = _requests.Lines()
+        while chunk := await self._platform._call(reader.next):
+            for line in lines.feed(*chunk):
+                yield line
+        for line in lines.rest():
+            yield line
+
+    def cancel(self) -> None:
+        """Kills the run; its outcome's status is then `cancelled`."""
+        self._invocation.cancel()
+
+
+class AsyncRemoteFunction(Generic[P, R]):
+    """A Python function that runs in a sandbox by `invoke`, and here by being called."""
+
+    def __init__(
+        self,
+        platform: AsyncPlatform,
+        function: Callable[P, R],
+        name: str,
+        include: Sequence[os.PathLike[str]],
+        config: FunctionConfig,
+    ) -> None:
+        self._platform = platform
+        self._function = function
+        self._include = include
+        self._config = config
+        self._deployed_in: object = None
+        self.name = name
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        self.__module__ = function.__module__
+        self.__wrapped__ = function
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._function(*args, **kwargs)
+
+    async def deploy(self) -> Function:
+        """Packages and deploys the module as it is now."""
+        archive, handler = _decorator.package(self._function, self._include)
+        config: FunctionConfig = {**self._config, "language": "python", "handler": handler}
+        deployed = await self._platform.deploy(self.name, archive, **config)
+        self._deployed_in = self._platform._native
+        return deployed
+
+    async def invoke(self, event: object = EMPTY_EVENT) -> Any:
+        """Runs it in a sandbox, and returns its result; see `AsyncPlatform.invoke`."""
+        if self._deployed_in is not self._platform._native:
+            await self.deploy()
+        return await self._platform.invoke(self.name, event)

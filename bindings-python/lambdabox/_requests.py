@@ -1,0 +1,206 @@
+"""What both platforms send to the native half."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, TypedDict
+
+from . import _errors, _types
+
+
+class PoolOptions(TypedDict, total=False):
+    """Bounds of the warm-container manager; each has a default."""
+
+    sandboxes_max: int
+    """Most sandboxes at once (256)."""
+    memory_mib_max: int
+    """Most memory of all sandboxes together, by their limits (16384)."""
+    function_concurrency: int
+    """Most sandboxes of a function that names no `concurrency` (16)."""
+    creating_max: int
+    """Most sandboxes that are created at once (the cores, at least 2)."""
+    queue_max: int
+    """Most invocations that wait for a sandbox (1000)."""
+    queue_timeout_ms: int
+    """Longest wait before an invocation is refused (10000)."""
+    idle_timeout_ms: int
+    """How long a sandbox stays warm without work (600000)."""
+    freeze_after_ms: int
+    """How long it idles before it is frozen (10000); 0: never."""
+    prewarmed: int
+    """Sandboxes without code kept ready of each class in use (1)."""
+
+
+class ContainerOptions(TypedDict, total=False):
+    """How Docker and gVisor use this machine."""
+
+    docker_socket: str
+    python_image: str
+    javascript_image: str
+    allowed_images: Sequence[str]
+    """Images that functions may name."""
+    allowed_networks: Sequence[str]
+    """Docker networks that functions may name."""
+    clear_tmp: bool
+    """Empty /tmp after each invocation."""
+
+
+class FunctionConfig(TypedDict, total=False):
+    """Everything about a function but its code. What a caller leaves out keeps its value or
+    gets the platform's default."""
+
+    description: str
+    language: str
+    """`python` or `javascript`."""
+    handler: str | None
+    """`module.function`; none: a script."""
+    runtime: str
+    timeout_ms: int
+    memory_mib: int
+    cpus: float
+    tmp_mib: int | None
+    env: Mapping[str, str]
+    concurrency: int | None
+    image: str | None
+    network: str
+    fresh_process: bool
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def encode_event(value: object) -> bytes:
+    return _encode(value).encode()
+
+
+def options(
+    data_dir: str | os.PathLike[str],
+    store: str | None,
+    runtimes: Sequence[str],
+    namespace: str | None,
+    drain_timeout_ms: int | None,
+    recording: bool,
+    pool: PoolOptions | None,
+    containers: ContainerOptions | None,
+) -> str:
+    if isinstance(runtimes, str):
+        runtimes = [runtimes]
+    return _encode(
+        {
+            "data_dir": os.path.abspath(data_dir),
+            "store": store,
+            "runtimes": list(runtimes),
+            "namespace": namespace,
+            "drain_timeout_ms": drain_timeout_ms,
+            "recording": recording,
+            "pool": dict(pool or {}),
+            "containers": dict(containers or {}),
+        }
+    )
+
+
+def fields(config: Mapping[str, Any], **more: str | None) -> str:
+    return _encode({**config, **{name: value for name, value in more.items() if value}})
+
+
+def records(
+    function: str | None,
+    from_: datetime | None,
+    to: datetime | None,
+    statuses: Sequence[str],
+    runtime: str | None,
+    limit: int,
+    cursor: str | None,
+) -> str:
+    return _encode(
+        {
+            "function": function,
+            "since": _time(from_),
+            "until": _time(to),
+            "statuses": list(statuses),
+            "runtime": runtime,
+            "limit": limit,
+            "cursor": cursor,
+        }
+    )
+
+
+def summary(
+    function: str | None,
+    from_: datetime | None,
+    to: datetime | None,
+    runtime: str | None,
+    bucket: str | None,
+) -> str:
+    return _encode(
+        {
+            "function": function,
+            "since": _time(from_),
+            "until": _time(to),
+            "runtime": runtime,
+            "bucket": bucket,
+        }
+    )
+
+
+def _time(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError("a time needs a time zone; use datetime.now(timezone.utc)")
+    return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def text(qualifier: str | int | None) -> str | None:
+    return None if qualifier is None else str(qualifier)
+
+
+def execution(
+    function: str,
+    args: Sequence[str] | None,
+    event: object,
+    qualifier: str | int | None,
+    runtime: str | None,
+    timeout_ms: int | None,
+) -> tuple[str, list[str] | None, bytes | None, str | None, str | None, int | None]:
+    if isinstance(args, str):
+        raise TypeError("args is a sequence of strings, not one string")
+    if args is not None and event is not None:
+        raise TypeError("a script takes args, a handler an event; nothing takes both")
+    return (
+        function,
+        None if args is None else list(args),
+        None if event is None else encode_event(event),
+        text(qualifier),
+        runtime,
+        timeout_ms,
+    )
+
+
+def result(native: tuple[Any, ...]) -> Any:
+    # The common case, without the rest of the outcome.
+    if native[4] == "success":
+        return None if native[5] is None else json.loads(native[5])
+    raise _errors.of_outcome(_types.outcome(native))
+
+
+class Lines:
+    """Chunks of output as lines: a chunk may end inside of a line, or of a character."""
+
+    def __init__(self) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")
+        self._streams = {name: (decoder("replace"), [""]) for name in ("stdout", "stderr")}
+
+    def feed(self, stream: str, chunk: bytes) -> Iterator[_types.LogLine]:
+        decoder, kept = self._streams[stream]
+        *lines, kept[0] = (kept[0] + decoder.decode(chunk)).split("\n")
+        return (_types.LogLine(stream, line) for line in lines)
+
+    def rest(self) -> Iterator[_types.LogLine]:
+        for stream, (decoder, kept) in self._streams.items():
+            if last := kept[0] + decoder.decode(b"", final=True):
+                yield _types.LogLine(stream, last)

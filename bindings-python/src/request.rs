@@ -1,0 +1,158 @@
+//! What callers ask for, as JSON, and what the platform understands by it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lambda_core::model::{
+    Bucket, CodeSource, FunctionConfig, FunctionId, FunctionName, FunctionPatch, Language,
+    Namespace, RuntimeName, Status,
+};
+use lambda_core::store::{ListInvocations, SummarizeInvocations};
+use lambda_core::{Error, NewFunction, Result};
+use serde::{Deserialize, Deserializer};
+
+/// Code as Python hands it over: text is a source file, bytes are a zip archive.
+#[derive(pyo3::FromPyObject)]
+pub(crate) enum Code {
+    #[pyo3(transparent)]
+    Text(String),
+    #[pyo3(transparent)]
+    Zip(pyo3::pybacked::PyBackedBytes),
+}
+
+impl From<Code> for CodeSource {
+    fn from(code: Code) -> Self {
+        match code {
+            Code::Text(text) => Self::Inline(text),
+            Code::Zip(bytes) => Self::Zip(bytes::Bytes::copy_from_slice(&bytes)),
+        }
+    }
+}
+
+/// Parses one of the requests below.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(operation: &'static str, json: &'a str) -> Result<T> {
+    serde_json::from_str(json)
+        .map_err(|error| Error::invalid(operation, format!("A field is wrong: {error}.")))
+}
+
+/// The fields of a function that are given; `null` where a field can be unset.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct FunctionFields {
+    name: Option<FunctionName>,
+    description: Option<String>,
+    language: Option<Language>,
+    #[serde(deserialize_with = "given")]
+    handler: Option<Option<String>>,
+    runtime: Option<RuntimeName>,
+    timeout_ms: Option<u64>,
+    memory_mib: Option<u32>,
+    cpus: Option<f64>,
+    #[serde(deserialize_with = "given")]
+    tmp_mib: Option<Option<u32>>,
+    env: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "given")]
+    concurrency: Option<Option<u32>>,
+    #[serde(deserialize_with = "given")]
+    image: Option<Option<String>>,
+    network: Option<String>,
+    fresh_process: Option<bool>,
+}
+
+/// Tells `null` from a field that is not there.
+fn given<'de, D, T>(deserializer: D) -> std::result::Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+impl FunctionFields {
+    pub(crate) fn patch(self, code: Option<Code>) -> FunctionPatch {
+        let mut patch = FunctionPatch::default();
+        patch.name = self.name;
+        patch.description = self.description;
+        patch.language = self.language;
+        patch.handler = self.handler;
+        patch.runtime = self.runtime;
+        patch.timeout = self.timeout_ms.map(Duration::from_millis);
+        patch.memory_mib = self.memory_mib;
+        patch.cpus = self.cpus;
+        patch.tmp_mib = self.tmp_mib;
+        patch.env = self.env;
+        patch.concurrency = self.concurrency;
+        patch.image = self.image;
+        patch.network = self.network;
+        patch.fresh_process = self.fresh_process;
+        patch.code = code.map(Into::into);
+        patch
+    }
+
+    pub(crate) fn new_function(mut self, code: Code) -> Result<NewFunction> {
+        let missing = |field| Error::invalid("deploy", format!("`{field}` is missing."));
+        let name = self.name.take().ok_or_else(|| missing("name"))?;
+        let language = self.language.ok_or_else(|| missing("language"))?;
+        let mut config = FunctionConfig::new(language);
+        self.patch(None).apply(&mut config);
+        Ok(NewFunction::new(name, config, code.into()))
+    }
+}
+
+/// Which records.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecordQuery {
+    function: Option<FunctionId>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    statuses: Vec<Status>,
+    runtime: Option<RuntimeName>,
+    limit: u32,
+    cursor: Option<String>,
+}
+
+impl From<RecordQuery> for ListInvocations {
+    fn from(query: RecordQuery) -> Self {
+        let mut request = Self::first(Namespace::default(), query.limit);
+        request.function = query.function;
+        request.from = query.since;
+        request.to = query.until;
+        request.statuses = query.statuses;
+        request.runtime = query.runtime;
+        request.cursor = query.cursor;
+        request
+    }
+}
+
+/// Figures over what.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SummaryQuery {
+    function: Option<FunctionId>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    runtime: Option<RuntimeName>,
+    bucket: Option<String>,
+}
+
+impl TryFrom<SummaryQuery> for SummarizeInvocations {
+    type Error = Error;
+
+    fn try_from(query: SummaryQuery) -> Result<Self> {
+        let bucket = |word: String| {
+            Bucket::from_word(&word).ok_or_else(|| {
+                Error::invalid("invocation_summary", "There is no such `bucket`.")
+                    .hint("It is one of `minute`, `hour` and `day`.")
+            })
+        };
+        let mut request = Self::all(Namespace::default());
+        request.function = query.function;
+        request.from = query.since;
+        request.to = query.until;
+        request.runtime = query.runtime;
+        request.bucket = query.bucket.map(bucket).transpose()?;
+        Ok(request)
+    }
+}

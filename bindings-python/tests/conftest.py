@@ -1,0 +1,1 @@
+from fixtures import container_runtime, data_dir  # noqa: F401

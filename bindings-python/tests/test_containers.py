@@ -1,0 +1,64 @@
+"""Against real Docker and gVisor."""
+
+import asyncio
+import os
+import subprocess
+import time
+
+import lambdabox
+import pytest
+from lambdabox import AsyncPlatform, Platform
+
+import decorated
+
+
+def test_the_original_log(data_dir: str, container_runtime: str) -> None:
+    with Platform(data_dir, runtimes=[container_runtime]) as platform:
+        platform.deploy("hello", "import sys\nprint(f'Hello, {sys.argv[1]}!')")
+        outcome = platform.execute("hello", ["Alice"])
+        assert (outcome.output, outcome.runtime) == ("Hello, Alice!", container_runtime)
+        platform.deploy("infinite", "while True: pass", timeout_ms=1000)
+        outcome = platform.execute("infinite")
+        assert (outcome.status, outcome.termination) == ("timeout", "confirmed")
+        platform.deploy("js", "export const handler = async (e) => e.n * 2", language="javascript", handler="js.handler")
+        assert platform.invoke("js", {"n": 21}) == 42
+
+
+def test_decorated_functions_run_in_sandboxes(data_dir: str, container_runtime: str) -> None:
+    decorated.platform.__init__(data_dir, runtimes=[container_runtime])  # type: ignore[misc]
+    with decorated.platform:
+        assert decorated.hello.invoke({"name": "Alice"}) == "Hello, Alice!"
+        assert decorated.hello({"name": "Bob"}) == "Hello, Bob!"
+        assert decorated.hello.deploy().memory_mib == 256
+        assert decorated.slowly.invoke("x") == ["x", "128"]
+        with pytest.raises(lambdabox.FunctionError) as caught:
+            decorated.fails.invoke("luck")
+        assert (caught.value.type, caught.value.message) == ("ValueError", "no luck")
+        assert any("decorated.py" in line for line in caught.value.trace)
+
+
+async def test_output_is_live(data_dir: str, container_runtime: str) -> None:
+    code = "import time\nprint('first', flush=True)\ntime.sleep(60)"
+    async with AsyncPlatform(data_dir, runtimes=[container_runtime]) as platform:
+        await platform.deploy("slow", code, timeout_ms=100_000)
+        run = await platform.start("slow")
+        async for line in run.logs():
+            assert (line.stream, line.text) == ("stdout", "first")
+            run.cancel()
+        outcome = await run.outcome()
+        assert (outcome.status, outcome.termination) == ("cancelled", "confirmed")
+
+
+async def test_a_cancelled_task_leaves_no_container(data_dir: str, container_runtime: str) -> None:
+    async with AsyncPlatform(data_dir, runtimes=[container_runtime], pool={"prewarmed": 0}) as platform:
+        await platform.deploy("spin", "while True: pass", timeout_ms=100_000)
+        task = asyncio.create_task(platform.execute("spin"))
+        while platform.pool_stats().busy != 1:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        deadline = time.monotonic() + 10
+        while platform.pool_stats().sandboxes:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)

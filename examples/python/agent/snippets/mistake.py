@@ -1,0 +1,2 @@
+data = {"apples": 3}
+print(data["pears"])
