@@ -42,6 +42,7 @@ mod dashboard;
 mod error;
 mod options;
 mod origin;
+mod prometheus;
 mod query;
 mod reply;
 mod request;
@@ -51,6 +52,7 @@ mod sse;
 
 pub use api::routes;
 pub use options::{HttpOptions, ServerOptions};
+pub use prometheus::{PROMETHEUS_FUNCTIONS_MAX, register_metrics};
 pub use request::Connection;
 pub use route::{Access, ROUTES, Route};
 pub use server::serve;

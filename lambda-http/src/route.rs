@@ -48,6 +48,7 @@ pub(crate) enum Operation {
     FunctionLogs,
     MetricsList,
     MetricsSummary,
+    MetricsPrometheus,
     Health,
     Asset(&'static Asset),
 }
@@ -73,6 +74,7 @@ pub const ROUTES: &[Route] = {
         row(Method::GET, "/functions/{function}/logs", Protected(Scope::MetricsRead), O::FunctionLogs),
         row(Method::GET, "/metrics",                Protected(Scope::MetricsRead), O::MetricsList),
         row(Method::GET, "/metrics/summary",        Protected(Scope::MetricsRead), O::MetricsSummary),
+        row(Method::GET, "/metrics/prometheus",     Protected(Scope::MetricsRead), O::MetricsPrometheus),
         row(Method::GET, "/health",                 Public,                        O::Health),
         row(Method::GET, "/",                       Public,                        O::Asset(&dashboard::PAGE)),
         row(Method::GET, "/assets/style.css",       Public,                        O::Asset(&dashboard::STYLE)),

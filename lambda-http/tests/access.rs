@@ -31,6 +31,7 @@ fn body_for(method: &str, path: &str) -> Option<Option<serde_json::Value>> {
         | ("GET", "/functions/{function}/logs")
         | ("GET", "/metrics")
         | ("GET", "/metrics/summary")
+        | ("GET", "/metrics/prometheus")
         | ("GET", "/health")
         | ("GET", "/") => None,
         ("GET", asset) if asset.starts_with("/assets/") => None,
@@ -57,6 +58,7 @@ fn expected_access(method: &str, path: &str) -> Access {
             _,
             "/metrics"
             | "/metrics/summary"
+            | "/metrics/prometheus"
             | "/invocations/{invocation}"
             | "/invocations/{invocation}/logs"
             | "/functions/{function}/logs",

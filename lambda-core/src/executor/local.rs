@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -14,7 +14,8 @@ use tokio_util::task::TaskTracker;
 use super::code::Code;
 use super::run::Run;
 use super::{
-    ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver, InvocationTarget,
+    ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver, InvocationObserver,
+    InvocationTarget,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
@@ -46,6 +47,7 @@ struct Shared {
     tasks: TaskTracker,
     closing: CancellationToken,
     kill: CancellationToken,
+    observers: RwLock<Vec<Arc<dyn InvocationObserver>>>,
 }
 
 /// What a [`LocalExecutor`] is made of.
@@ -105,6 +107,7 @@ impl LocalExecutor {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             kill: CancellationToken::new(),
+            observers: RwLock::default(),
         }))
     }
 
@@ -153,7 +156,8 @@ impl Executor for LocalExecutor {
         // A task of its own: whoever asked may go away, the run goes on.
         let shared = Arc::clone(shared);
         let tasks = shared.tasks.clone();
-        tasks.spawn(async move { shared.run(run, driver).await });
+        let observed = invocation.target().clone();
+        tasks.spawn(async move { shared.run(run, observed, driver).await });
         Ok(invocation)
     }
 
@@ -194,6 +198,12 @@ impl Executor for LocalExecutor {
         Some(self.0.pool.stats())
     }
 
+    fn observe(&self, observer: Arc<dyn InvocationObserver>) {
+        let observers = &self.0.observers;
+        let mut observers = observers.write().unwrap_or_else(PoisonError::into_inner);
+        observers.push(observer);
+    }
+
     async fn close(&self, deadline: Duration) {
         let shared = &self.0;
         shared.closing.cancel();
@@ -216,7 +226,7 @@ impl Executor for LocalExecutor {
 }
 
 impl Shared {
-    async fn run(&self, run: Run, driver: InvocationDriver) {
+    async fn run(&self, run: Run, target: InvocationTarget, driver: InvocationDriver) {
         let result = run
             .execute(&self.pool, &self.code, self.owner, &driver)
             .await;
@@ -234,6 +244,10 @@ impl Shared {
             );
             // Before the caller hears of it: what was answered is never lost.
             self.recorder.record(&InvocationEntry::new(record, output));
+        }
+        let observers = self.observers.read();
+        for observer in observers.unwrap_or_else(PoisonError::into_inner).iter() {
+            observer.ended(&target, &result);
         }
         driver.finish(result);
     }

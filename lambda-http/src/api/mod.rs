@@ -17,6 +17,7 @@ use bytes::Buf;
 use futures_util::Stream;
 use hyper::{HeaderMap, Method};
 use lambda_core::Platform;
+use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use warp::path::{FullPath, Tail};
 use warp::reply::Response;
@@ -28,6 +29,7 @@ use crate::dashboard;
 use crate::error::ApiError;
 use crate::options::HttpOptions;
 use crate::origin;
+use crate::prometheus;
 use crate::request::{Connection, Draining, Request};
 use crate::route::{self, Matched, Operation};
 
@@ -37,6 +39,7 @@ pub(crate) struct Api {
     pub(crate) platform: Platform,
     pub(crate) options: HttpOptions,
     tokens: TokenCache,
+    metrics: Registry,
     /// One permit for each stream without an end of its own.
     pub(crate) streams: Arc<Semaphore>,
 }
@@ -61,7 +64,10 @@ pub fn routes(
     platform: Platform,
     options: HttpOptions,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let mut metrics = Registry::default();
+    prometheus::register_metrics(&platform, &mut metrics);
     let api = Arc::new(Api {
+        metrics,
         streams: Arc::new(Semaphore::new(options.log_streams_max)),
         platform,
         options,
@@ -156,6 +162,7 @@ async fn run(request: Request, matched: &Matched, method: &Method) -> Result<Res
         Operation::InvocationGet => invocations::get(request).await,
         Operation::MetricsList => invocations::list(request).await,
         Operation::MetricsSummary => metrics::summary(request).await,
+        Operation::MetricsPrometheus => prometheus::scrape(&request.api.metrics),
         Operation::Health => Ok(health::health()),
         Operation::Asset(asset) => Ok(dashboard::serve(asset)),
     }
