@@ -44,6 +44,7 @@ mod docs;
 mod error;
 mod options;
 mod origin;
+mod prometheus;
 mod query;
 mod reply;
 mod request;
@@ -56,6 +57,7 @@ mod tls;
 
 pub use api::routes;
 pub use options::{HttpOptions, ServerOptions};
+pub use prometheus::{PROMETHEUS_FUNCTIONS_MAX, register_metrics};
 pub use request::Connection;
 pub use route::{Access, ROUTES, Route};
 pub use server::serve;

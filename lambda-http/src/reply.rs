@@ -50,6 +50,11 @@ pub(crate) fn bytes(body: Bytes, content_type: &'static str) -> Response {
     response
 }
 
+/// For answers that are old at once.
+pub(crate) fn never_kept(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
 /// What keeps browsers from taking a body for something else.
 pub(crate) fn guard(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -41,6 +41,7 @@ fn body_for(method: &str, path: &str) -> Option<Option<serde_json::Value>> {
         | ("GET", "/functions/{function}/logs")
         | ("GET", "/metrics")
         | ("GET", "/metrics/summary")
+        | ("GET", "/metrics/prometheus")
         | ("GET", "/health")
         | ("GET", "/") => None,
         ("GET", asset) if asset.starts_with("/assets/") => None,
@@ -75,6 +76,7 @@ fn expected_access(method: &str, path: &str) -> Access {
             _,
             "/metrics"
             | "/metrics/summary"
+            | "/metrics/prometheus"
             | "/invocations"
             | "/invocations/{invocation}"
             | "/invocations/{invocation}/logs"

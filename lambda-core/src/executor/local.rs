@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -17,8 +17,8 @@ use super::run::{Run, Undeployed};
 use super::running::Running;
 use super::warmth::{self, Turns};
 use super::{
-    ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver, InvocationTarget,
-    TestRequest,
+    ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver, InvocationObserver,
+    InvocationTarget, TestRequest,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
@@ -54,6 +54,7 @@ pub(super) struct Shared {
     pub(super) turns: Turns,
     pub(super) closing: CancellationToken,
     kill: CancellationToken,
+    observers: RwLock<Vec<Arc<dyn InvocationObserver>>>,
 }
 
 /// What a [`LocalExecutor`] is made of.
@@ -123,6 +124,7 @@ impl LocalExecutor {
             turns: Turns::default(),
             closing: CancellationToken::new(),
             kill: CancellationToken::new(),
+            observers: RwLock::default(),
         }))
     }
 
@@ -246,6 +248,12 @@ impl Executor for LocalExecutor {
         Some(self.0.pool.stats())
     }
 
+    fn observe(&self, observer: Arc<dyn InvocationObserver>) {
+        let observers = &self.0.observers;
+        let mut observers = observers.write().unwrap_or_else(PoisonError::into_inner);
+        observers.push(observer);
+    }
+
     async fn close(&self, deadline: Duration) {
         let shared = &self.0;
         shared.closing.cancel();
@@ -281,15 +289,16 @@ impl Shared {
         let stay = self
             .running
             .enter(run.request_id, function, invocation.canceller());
+        let observed = invocation.target().clone();
         let shared = Arc::clone(self);
         self.tasks.spawn(async move {
-            shared.run(run, driver).await;
+            shared.run(run, observed, driver).await;
             drop(stay);
         });
         invocation
     }
 
-    async fn run(&self, run: Run, driver: InvocationDriver) {
+    async fn run(&self, run: Run, target: InvocationTarget, driver: InvocationDriver) {
         let result = run
             .execute(&self.pool, &self.code, self.owner, &driver)
             .await;
@@ -307,6 +316,10 @@ impl Shared {
             );
             // Before the caller hears of it: what was answered is never lost.
             self.recorder.record(&InvocationEntry::new(record, output));
+        }
+        let observers = self.observers.read();
+        for observer in observers.unwrap_or_else(PoisonError::into_inner).iter() {
+            observer.ended(&target, &result);
         }
         driver.finish(result);
     }

@@ -13,6 +13,7 @@ mod test_request;
 mod warmth;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -86,9 +87,22 @@ pub trait Executor: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Has `observer` told of every invocation that ends from now on. An executor that cannot
+    /// tell leaves it out.
+    fn observe(&self, observer: Arc<dyn InvocationObserver>) {
+        let _ = observer;
+    }
+
     /// Stops taking requests, waits for the running ones until `deadline` has passed, kills
     /// the rest, and removes every sandbox.
     async fn close(&self, deadline: Duration);
+}
+
+/// Hears of invocations that end, for instance to count them.
+pub trait InvocationObserver: fmt::Debug + Send + Sync + 'static {
+    /// An invocation has ended, or could not be run. Called before its caller hears of it: it
+    /// must neither wait nor do much.
+    fn ended(&self, target: &InvocationTarget, result: &Result<Outcome>);
 }
 
 /// What has become of a function.

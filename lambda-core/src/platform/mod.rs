@@ -18,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::data_dir::DataDir;
 use crate::error::{Error, Result};
-use crate::executor::{ExecuteRequest, Executor, Invocation};
+use crate::executor::{ExecuteRequest, Executor, Invocation, InvocationObserver};
 use crate::logs::LogHub;
 use crate::model::limits::PAGE_MAX;
 use crate::model::{Namespace, Outcome, RequestId, Retention, RuntimeName};
@@ -133,6 +133,11 @@ impl Platform {
         }
         findings.extend(self.inner.executor.check());
         findings
+    }
+
+    /// Has `observer` told of every invocation that ends from now on; see [`Executor::observe`].
+    pub fn observe(&self, observer: Arc<dyn InvocationObserver>) {
+        self.inner.executor.observe(observer);
     }
 
     /// This platform's sandboxes, in numbers; none where its executor keeps none itself.

@@ -25,6 +25,7 @@ use bytes::Buf;
 use futures_util::Stream;
 use hyper::{HeaderMap, Method};
 use lambda_core::Platform;
+use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use warp::path::{FullPath, Tail};
 use warp::reply::Response;
@@ -37,6 +38,7 @@ use crate::docs;
 use crate::error::ApiError;
 use crate::options::HttpOptions;
 use crate::origin;
+use crate::prometheus;
 use crate::request::{Connection, Draining, Request};
 use crate::route::{self, Matched, Operation};
 
@@ -47,6 +49,7 @@ pub(crate) struct Api {
     pub(crate) options: HttpOptions,
     pub(crate) tokens: TokenCache,
     readiness: ready::Cache,
+    metrics: Registry,
     /// One permit for each stream without an end of its own.
     pub(crate) streams: Arc<Semaphore>,
 }
@@ -71,7 +74,10 @@ pub fn routes(
     platform: Platform,
     options: HttpOptions,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let mut metrics = Registry::default();
+    prometheus::register_metrics(&platform, &mut metrics);
     let api = Arc::new(Api {
+        metrics,
         streams: Arc::new(Semaphore::new(options.log_streams_max)),
         platform,
         options,
@@ -184,6 +190,7 @@ async fn run(
         Operation::Ready => Ok(ready::ready(request).await),
         Operation::OpenApi => Ok(openapi::get()),
         Operation::Docs(file) => Ok(docs::serve(file)),
+        Operation::MetricsPrometheus => prometheus::scrape(&request.api.metrics),
         Operation::Health => Ok(health::health()),
         Operation::Page => Ok(dashboard::serve(&dashboard::PAGE, &request.headers)),
         Operation::Asset => {

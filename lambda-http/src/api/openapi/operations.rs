@@ -15,6 +15,7 @@ use crate::api::ready::Readiness;
 use crate::api::test::CallFields;
 use crate::api::tokens::{TokenBody, TokenView};
 use crate::api::{invoke, upload};
+use crate::prometheus;
 use crate::query;
 use crate::route::Operation;
 
@@ -244,6 +245,14 @@ pub(super) fn describe(operation: Operation, schemas: &mut Schemas) -> Option<De
             .query(query::FIGURES)
             .answer(200, "The figures.", schemas.answer::<SummaryBody<'_>>())
             .may_miss(),
+        Operation::MetricsPrometheus => {
+            let mut description = new("metrics", "scrapeMetrics", "Metrics for Prometheus");
+            let content = json!({ (prometheus::CONTENT_TYPE): { "schema": { "type": "string" } } });
+            let answer =
+                json!({ "description": "In the OpenMetrics text format.", "content": content });
+            description.answers.push((200, answer));
+            description
+        }
         Operation::Pool => new("operations", "getPool", "The sandboxes there are")
             .answer(200, "This process's.", schemas.answer::<PoolView<'_>>())
             .may_miss(),
