@@ -47,6 +47,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 RUST
 cp Cargo.lock "$WORK/app/Cargo.lock"
 cd "$WORK/app"
-output=$(CARGO_TARGET_DIR=$ROOT/target/outside cargo run --offline --quiet -- "$WORK/data")
+output=$(CARGO_TARGET_DIR=$ROOT/target cargo run --offline --quiet -- "$WORK/data")
 echo "$output"
 [ "$output" = "docker is there" ]
