@@ -8,6 +8,9 @@ TOOLS=$PWD/.lambda/python/bin
 VENV=$PWD/target/python-venv
 WHEELS=$PWD/target/wheels
 export PYTHONDONTWRITEBYTECODE=1
+export NODE_PATH="$PWD/.lambda/node/node_modules${NODE_PATH:+:$NODE_PATH}"
+LAMBDA_TEST_BROWSER=${LAMBDA_TEST_BROWSER:-$(scripts/find-browser.sh || true)}
+export LAMBDA_TEST_BROWSER
 
 echo "the synchronous half is made of the asynchronous one"
 "$TOOLS/python" bindings-python/unasync.py --check

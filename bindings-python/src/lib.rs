@@ -1,6 +1,6 @@
 //! The native half of the Python package `lambdabox`: private, thin, and typed by `_native.pyi`.
 //!
-//! Every operation takes a [`completion::Completions`] and a token, or none. With them it runs on
+//! Every operation takes a `Completions` and a token, or none. With them it runs on
 //! the platform's own threads and its result is handed to the event loop; without, the caller
 //! waits with the interpreter released. Small values cross as they are, everything else as JSON.
 

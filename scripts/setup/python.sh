@@ -2,7 +2,7 @@
 # What the Python package is built and tested with, in an environment of its own.
 
 PYTHON_TOOLS="$ROOT/.lambda/python"
-PYTHON_PACKAGES=("maturin>=1.9,<2" mypy pyright "pytest>=8" pytest-asyncio typing-extensions fastapi httpx)
+PYTHON_PACKAGES=("maturin>=1.9,<2" mypy pyright "pytest>=8" pytest-asyncio typing-extensions fastapi httpx streamlit)
 
 setup_python() {
     local list="$PYTHON_TOOLS/packages.txt"
