@@ -3,7 +3,7 @@
 use std::fmt;
 
 use lambda_core::Platform;
-use lambda_core::pool::PoolStats;
+use lambda_core::pool::{BreakerState, PoolCounters, PoolStats, RuntimeStats};
 use lambda_core::recorder::RecorderStatus;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -68,26 +68,72 @@ fn pool(encoder: &mut DescriptorEncoder, stats: &PoolStats) -> fmt::Result {
         None,
         u64::from(stats.waiting),
     )?;
-    let of_each = |value: fn(&lambda_core::pool::FailingRuntime) -> u64| {
-        let failing = stats.failing.iter();
-        failing
-            .map(|failing| (failing.runtime.to_string(), value(failing)))
+    if let Some(oldest) = stats.oldest_wait {
+        let name = "lambda_queue_oldest_wait";
+        let help = "How long the invocation that came first has waited.";
+        let seconds = Some(&Unit::Seconds);
+        let metric = encoder.encode_descriptor(name, help, seconds, MetricType::Gauge)?;
+        ConstGauge::new(oldest.as_secs_f64()).encode(metric)?;
+    }
+    let of_each = |value: fn(&RuntimeStats) -> u64| {
+        let runtimes = stats.runtimes.iter();
+        runtimes
+            .map(|runtime| (runtime.runtime.to_string(), value(runtime)))
             .collect::<Vec<_>>()
     };
     gauges(
         encoder,
         "lambda_runtime_breaker_open",
-        "1: callers that need a new sandbox are refused. Only runtimes that fail are listed.",
+        "1: callers that need a new sandbox are refused.",
         "runtime",
-        &of_each(|failing| u64::from(failing.is_open)),
+        &of_each(|runtime| u64::from(runtime.breaker == BreakerState::Open)),
     )?;
     gauges(
         encoder,
         "lambda_runtime_failures",
         "Sandboxes that could not be created since one could.",
         "runtime",
-        &of_each(|failing| u64::from(failing.failures)),
-    )
+        &of_each(|runtime| u64::from(runtime.failures)),
+    )?;
+    counters(encoder, &stats.counters)
+}
+
+fn counters(encoder: &mut DescriptorEncoder, counters: &PoolCounters) -> fmt::Result {
+    for (name, help, value) in [
+        (
+            "lambda_sandbox_creations",
+            "Attempts to create a sandbox.",
+            counters.creations,
+        ),
+        (
+            "lambda_sandbox_create_failures",
+            "Attempts to create a sandbox that failed.",
+            counters.create_failures,
+        ),
+        (
+            "lambda_sandbox_evictions",
+            "Sandboxes that made room for others.",
+            counters.evictions,
+        ),
+        (
+            "lambda_sandbox_deaths",
+            "Sandboxes without work that were found dead.",
+            counters.deaths,
+        ),
+        (
+            "lambda_throttled_queue_full",
+            "Invocations refused because too many waited.",
+            counters.throttled_queue_full,
+        ),
+        (
+            "lambda_throttled_queue_timeout",
+            "Invocations refused because no sandbox became free in time.",
+            counters.throttled_queue_timeout,
+        ),
+    ] {
+        counter(encoder, name, help, value)?;
+    }
+    Ok(())
 }
 
 fn recorder(encoder: &mut DescriptorEncoder, status: &RecorderStatus) -> fmt::Result {
@@ -149,10 +195,14 @@ fn recorder(encoder: &mut DescriptorEncoder, status: &RecorderStatus) -> fmt::Re
             status.damaged,
         ),
     ] {
-        let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        ConstCounter::new(value).encode(metric)?;
+        counter(encoder, name, help, value)?;
     }
     Ok(())
+}
+
+fn counter(encoder: &mut DescriptorEncoder, name: &str, help: &str, value: u64) -> fmt::Result {
+    let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    ConstCounter::new(value).encode(metric)
 }
 
 fn gauge(
