@@ -26,3 +26,8 @@ cargo bench -p lambda-benches --bench warm
 
 echo "[bench] end to end: every way of calling a function, side by side"
 target/release/end_to_end "${END_TO_END[@]}"
+
+if [ -z "${BENCH_QUICK:-}" ]; then
+    echo "[bench] nothing prewarmed, beside Docker's own create and start"
+    target/release/cold
+fi

@@ -7,6 +7,8 @@
 //! | `src/bin/store.rs` | records per second into a store, and questions over ten million |
 //! | `src/bin/recording.rs` | a warm call with records, beside one without |
 //! | `src/bin/starts.rs` | the first call of new functions, prewarmed or not |
+//! | `src/bin/cold.rs` | a call without anything prewarmed, beside Docker's own create and start |
+//! | `src/bin/sustained.rs` | 50 functions, four callers each, and whether anything grows |
 //! | `src/bin/replay.rs` | nothing real: eviction policies on a trace of days |
 //! | `baseline/` | the bare prototype that everything is compared with |
 //!
@@ -14,8 +16,10 @@
 
 pub mod backend;
 pub mod echo;
+pub mod floor;
 pub mod http;
 pub mod load;
+pub mod local;
 pub mod process;
 pub mod report;
 pub mod statistics;

@@ -218,3 +218,25 @@ pub fn cpu_time(pid: u32) -> Result<Duration> {
         .sum::<std::result::Result<u64, _>>()?;
     Ok(Duration::from_millis(10 * ticks))
 }
+
+/// Memory of this process that is in RAM, in MiB.
+///
+/// # Errors
+/// Where the kernel does not tell.
+pub fn rss_mib() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    Ok(kib
+        .ok_or("an unknown form of /proc/self/status")?
+        .parse::<f64>()?
+        / 1024.0)
+}
+
+/// How many files this process has open.
+///
+/// # Errors
+/// Where the kernel does not tell.
+pub fn open_files() -> Result<usize> {
+    Ok(std::fs::read_dir("/proc/self/fd")?.count())
+}
