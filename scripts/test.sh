@@ -23,7 +23,6 @@ main() {
     section "JavaScript bootstrap" node_tests
     section "build" cargo build --workspace --all-features
     section "Node package" scripts/test-node.sh
-    section "an application outside of this repository" scripts/test-outside.sh
     section "example: an embedding application" example
     section "example: the demo" demo
     summary
