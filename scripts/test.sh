@@ -24,7 +24,6 @@ main() {
     section "build" cargo build --workspace --all-features
     section "Python package" scripts/test-python.sh
     section "Node package" scripts/test-node.sh
-    section "an application outside of this repository" scripts/test-outside.sh
     section "example: an embedding application" example
     section "example: the demo" demo
     section "fuzzing the HTTP API" scripts/fuzz-api.sh 60
