@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::error::Failure;
-use super::{SqliteStore, backfill, background, migrate};
+use super::{SqliteStore, backfill, migrate};
 
 pub(super) const OPERATION: &str = "store_open";
 
@@ -68,16 +68,14 @@ pub(super) async fn open_file(path: PathBuf) -> Result<SqliteStore> {
         .clone()
         .pragma("query_only", "ON")
         .pragma("cache_size", READER_CACHE);
-    let writer = connect(1, writing.clone()).await?;
+    let writer = connect(1, writing).await?;
     migrate::run(&writer).await?;
     backfill::run(&writer).await?;
-    let background = background::connect(pool_options(1), writing).await?;
     let reader = connect(READERS, reading).await?;
     let file = OpenFile::at(path)?;
     drop(turn);
     Ok(SqliteStore {
         writer,
-        background: Some(background),
         reader,
         file: Some(file),
     })
@@ -91,7 +89,6 @@ pub(super) async fn open_memory() -> Result<SqliteStore> {
     Ok(SqliteStore {
         reader: writer.clone(),
         writer,
-        background: None,
         file: None,
     })
 }
@@ -106,7 +103,7 @@ fn options() -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn pool_options(connections: u32) -> SqlitePoolOptions {
+async fn connect(connections: u32, options: SqliteConnectOptions) -> Result<SqlitePool> {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(TURN_TIMEOUT)
@@ -114,11 +111,9 @@ fn pool_options(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-}
-
-async fn connect(connections: u32, options: SqliteConnectOptions) -> Result<SqlitePool> {
-    let connected = pool_options(connections).connect_with(options).await;
-    connected.map_err(|error| Failure::from(error).into_error(OPERATION))
+        .connect_with(options)
+        .await
+        .map_err(|error| Failure::from(error).into_error(OPERATION))
 }
 
 async fn run_blocking<T: Send + 'static>(

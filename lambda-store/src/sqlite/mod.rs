@@ -1,15 +1,13 @@
 //! Functions, code and records in one SQLite file.
 //!
 //! One connection writes and all writes take turns on it, so that no write ever meets
-//! another's lock; records are written on one of their own, whose turn is the first one's. A few
-//! connections read. In write-ahead mode neither waits for the other.
+//! another's lock; a few connections read. In write-ahead mode neither waits for the other.
 //! Each write is one transaction begun with `BEGIN IMMEDIATE`, which a dropped future rolls
 //! back.
 
 mod alias;
 mod append;
 mod backfill;
-mod background;
 mod connect;
 mod error;
 mod expire;
@@ -56,8 +54,6 @@ use error::{Attempt, Failure};
 /// ten seconds each.
 pub struct SqliteStore {
     writer: SqlitePool,
-    /// For records; none for a database in memory.
-    background: Option<SqlitePool>,
     reader: SqlitePool,
     /// None for a database in memory.
     file: Option<connect::OpenFile>,
@@ -160,16 +156,8 @@ impl Store for SqliteStore {
     }
 
     async fn invocation_append(&self, request: AppendInvocations) -> Result<()> {
-        let append = async {
-            match &self.background {
-                Some(background) if request.entries.len() < background::MANY => {
-                    let _turn = self.writer.acquire().await?;
-                    append::append(background, request).await
-                }
-                _ => append::append(&self.writer, request).await,
-            }
-        };
-        named("invocation_append", append.await)
+        let appended = append::append(&self.writer, request).await;
+        named("invocation_append", appended)
     }
 
     async fn invocation_get(
@@ -228,9 +216,6 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.reader.close().await;
-        if let Some(background) = &self.background {
-            background.close().await;
-        }
         self.writer.close().await;
     }
 }
@@ -244,8 +229,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(directory.path().join("store.db")).await;
         let store = store.unwrap();
-        let background = store.background.as_ref().unwrap();
-        for (pool, reads_only) in [(&store.writer, 0), (background, 0), (&store.reader, 1)] {
+        for (pool, reads_only) in [(&store.writer, 0), (&store.reader, 1)] {
             let row: (String, i64, i64, i64, i64) = sqlx::query_as(
                 "SELECT journal_mode, synchronous, foreign_keys, timeout, query_only \
                  FROM pragma_journal_mode, pragma_synchronous, pragma_foreign_keys, \
@@ -258,6 +242,5 @@ mod tests {
             assert_eq!(row, ("wal".to_owned(), 2, 1, 10_000, reads_only));
         }
         assert_eq!(store.writer.options().get_max_connections(), 1);
-        assert_eq!(background.options().get_max_connections(), 1);
     }
 }
