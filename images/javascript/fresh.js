@@ -11,7 +11,8 @@ class FreshInvoker {
   constructor(connection, config, taskRoot, { mayKillAll, clearsTmp }) {
     this._connection = connection;
     this._order = JSON.stringify({ config, taskRoot });
-    this._tidier = new Tidier(mayKillAll, clearsTmp);
+    // A process of one invocation is to end with it, which is no news.
+    this._tidier = new Tidier(mayKillAll, clearsTmp, false);
     this._getNext = '';
     this._spare = null;
   }

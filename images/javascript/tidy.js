@@ -13,11 +13,11 @@ const KILLED =
 
 // Made when the function is initialised: what runs by then is kept.
 class Tidier {
-  constructor(mayKillAll, clearsTmp) {
+  constructor(mayKillAll, clearsTmp, tells = true) {
     this._mayKillAll = mayKillAll;
     this._clearsTmp = clearsTmp;
     this._kept = mayKillAll && signal(-1, 0) ? others() : null;
-    this._hasSaid = false;
+    this._hasSaid = !tells;
   }
 
   tidy() {

@@ -365,9 +365,11 @@ def main():
         else:
             invoker = Invoker(lambda_loader.load_handler(config["handler"], task_root), config)
             may_kill_all = may_kill_all and not config.get("keep_processes")
-            tidier = lambda_tidy.Tidier(may_kill_all, clears_tmp)
+            is_fresh = bool(config.get("fresh_process"))
+            # A process of one invocation is to end with it, which is no news.
+            tidier = lambda_tidy.Tidier(may_kill_all, clears_tmp, tells=not is_fresh)
             prepare = nothing
-            if config.get("fresh_process"):
+            if is_fresh:
                 invoker = lambda_fresh.Forker(invoker, flush)
                 prepare = invoker.prepare
     except SystemExit:

@@ -20,11 +20,11 @@ KILLED = (
 class Tidier:
     """Made when the function is initialised: what runs by then is kept."""
 
-    def __init__(self, may_kill_all, clears_tmp):
+    def __init__(self, may_kill_all, clears_tmp, tells=True):
         self._may_kill_all = may_kill_all
         self._clears_tmp = clears_tmp
         self._kept = others() if may_kill_all and not is_alone() else None
-        self._has_said = False
+        self._has_said = not tells
 
     def tidy(self):
         if self._may_kill_all:

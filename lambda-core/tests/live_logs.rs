@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use lambda_core::logs::{LogEventKind, LogItem, LogPosition, SubscriptionItem};
 use lambda_core::model::RuntimeName;
+use lambda_core::pool::PoolOptions;
 use lambda_core::runtime::fake::FakeRuntime;
 use lambda_core::{ErrorKind, ExecuteRequest, NewFunction, Platform, Runtime};
 
@@ -122,7 +123,14 @@ async fn output_is_live_in_gvisor() {
 async fn an_invocation_is_followed_by_its_id_while_it_runs_and_afterwards() {
     let root = tempfile::tempdir().unwrap();
     let fake = FakeRuntime::new(RuntimeName::docker());
-    let platform = platform(root.path(), Arc::new(fake.clone())).await;
+    // With nothing prewarmed, which a runtime that fails would not be asked for.
+    let mut pool = PoolOptions::default();
+    pool.prewarmed = 0;
+    let platform = Platform::builder()
+        .data_dir(root.path())
+        .runtime(Arc::new(fake.clone()))
+        .pool(pool);
+    let platform = platform.build().await.unwrap();
     let spin = NewFunction::python("spin", "fake:spin").unwrap();
     let function = platform.deploy(spin.handler("case.handler")).await.unwrap();
     let invocation = platform

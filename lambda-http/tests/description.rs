@@ -4,7 +4,7 @@
 
 mod support;
 
-use lambda_http::ROUTES;
+use lambda_http::{ROUTES, Route};
 use serde_json::json;
 use support::Server;
 
@@ -38,7 +38,10 @@ async fn the_page_loads_its_own_files_and_nothing_else() {
 async fn every_answer_tells_browsers_to_be_careful() {
     let server = Server::start().await;
     server.hello().await;
-    for route in ROUTES.iter().filter(|route| route.method == "GET") {
+    // A stream of a function's logs has no end; tests/logs.rs looks at its head.
+    let ends = |route: &&Route| route.path != "/functions/{function}/logs";
+    let gets = ROUTES.iter().filter(|route| route.method == "GET");
+    for route in gets.filter(ends) {
         let path = route.path.replace("{function}", "hello");
         let path = path
             .replace("{invocation}", "none")

@@ -197,7 +197,6 @@ async fn a_request_that_makes_no_sense_is_refused() {
         json!({"name": script}),
         json!({"name": "a b"}),
         json!({"id": script, "event": {}}),
-        json!({"id": script, "event": null}),
         json!({"id": handler, "args": []}),
         json!({"id": handler, "args": [], "event": {}}),
         json!({"id": script, "args": "Alice"}),

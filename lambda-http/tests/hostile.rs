@@ -204,6 +204,10 @@ async fn only_json_that_says_so_is_read() {
             ("POST", "/functions"),
             ("PUT", "/functions/hello"),
         ] {
+            let is_upload = path != "/functions/execute" && value.starts_with("multipart/");
+            if is_upload {
+                continue;
+            }
             let call = server.call(method, path).json(&json!({"name": "hello"}));
             let answer = call.header(name, value).send().await;
             answer.refused(415, "UnsupportedMediaTypeException");
