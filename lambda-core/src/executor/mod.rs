@@ -277,7 +277,7 @@ impl Invocation {
     /// while let Some(item) = logs.next().await {
     ///     match item {
     ///         LogItem::Output { text, .. } => print!("{text}"),
-    ///         LogItem::Skipped { lines } => eprintln!("{lines:?} lines skipped"),
+    ///         LogItem::Skipped { lines, .. } => eprintln!("{lines:?} lines skipped"),
     ///         LogItem::End(end) => eprintln!("{end}"),
     ///         _ => {}
     ///     }

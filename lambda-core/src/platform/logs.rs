@@ -41,7 +41,7 @@ impl Platform {
     ///             LogEventKind::End(end) => println!("{} {end}", event.request_id),
     ///             _ => {}
     ///         },
-    ///         SubscriptionItem::Skipped { lines } => println!("{lines:?} lines skipped"),
+    ///         SubscriptionItem::Skipped { lines, .. } => println!("{lines:?} lines skipped"),
     ///         _ => {}
     ///     }
     /// }
