@@ -1,13 +1,11 @@
 //! Figures of records that are older than the table of figures.
 
-use lambda_core::store::AppendInvocations;
-use lambda_core::store::rollup::Rollup;
 use sqlx::{Connection as _, MySqlConnection};
 
 use super::error::Attempt;
 use super::rollup;
 use super::session::bounded;
-use crate::row::InvocationRow;
+use crate::row::{InvocationRow, figures_of};
 
 /// Records at a time: what is done is committed, whatever stops the next.
 const AT_ONCE: i64 = 10_000;
@@ -36,16 +34,11 @@ async fn step(connection: &mut MySqlConnection) -> Attempt<bool> {
             .bind(AT_ONCE)
             .fetch_all(&mut *transaction);
     let rows: Vec<InvocationRow> = bounded(rows).await?;
-    let records = rows
-        .into_iter()
-        .map(InvocationRow::record)
-        .collect::<sqlx::Result<Vec<_>>>()?;
-    match records.last() {
-        Some(last) => {
-            let all_figures = AppendInvocations::new(Vec::new());
-            rollup::merge(&mut transaction, Rollup::of(&records, &all_figures)).await?;
+    match figures_of(rows)? {
+        Some((last, figures)) => {
+            rollup::merge(&mut transaction, figures).await?;
             let done = sqlx::query("UPDATE rollup_backfill SET after_id = ?")
-                .bind(&last.request_id.as_bytes()[..])
+                .bind(&last.as_bytes()[..])
                 .execute(&mut *transaction);
             bounded(done).await?;
         }

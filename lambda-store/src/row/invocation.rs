@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use lambda_core::model::{
     FunctionId, InvocationEntry, InvocationOutput, InvocationRecord, RequestId, StartKind, Status,
 };
+use lambda_core::store::AppendInvocations;
+use lambda_core::store::rollup::Rollup;
 
 use super::value::{bounded, count, id, parsed, timestamp, word};
 
@@ -53,6 +55,21 @@ impl InvocationRow {
         record.max_memory_mib = self.max_memory_mib.map(count).transpose()?;
         Ok(record)
     }
+}
+
+/// The figures of records that have none yet, which are all new to them, and the id of the last
+/// one; none where there are no records.
+pub(crate) fn figures_of(
+    rows: Vec<InvocationRow>,
+) -> sqlx::Result<Option<(RequestId, Vec<Rollup>)>> {
+    let records = rows
+        .into_iter()
+        .map(InvocationRow::record)
+        .collect::<sqlx::Result<Vec<_>>>()?;
+    // Without bounds on minutes and hours.
+    let all_figures = AppendInvocations::new(Vec::new());
+    let last = records.last();
+    Ok(last.map(|last| (last.request_id, Rollup::of(&records, &all_figures))))
 }
 
 /// A row of `invocation`, and of `invocation_output` where there is one.

@@ -18,6 +18,6 @@ pub(crate) use config::encode as encode_config;
 pub(crate) use function::{
     AliasRow, FunctionRow, HeadRow, cut_to_microsecond, format_word, function_query,
 };
-pub(crate) use invocation::{EntryRow, InvocationRow, normalised};
+pub(crate) use invocation::{EntryRow, InvocationRow, figures_of, normalised};
 pub(crate) use token::{TokenRow, scope_words};
 pub(crate) use value::{bounded, count, decode_error, encode_error, function_bytes, id, now};

@@ -1,14 +1,12 @@
 //! Figures of records that are older than the table of figures.
 
 use lambda_core::Result;
-use lambda_core::store::AppendInvocations;
-use lambda_core::store::rollup::Rollup;
 use sqlx::SqlitePool;
 
 use super::connect::OPERATION;
 use super::error::{Attempt, Failure};
 use super::{begin_write, rollup};
-use crate::row::InvocationRow;
+use crate::row::{InvocationRow, figures_of};
 
 /// Records at a time: what is done is committed, whatever stops the next.
 const AT_ONCE: i64 = 10_000;
@@ -43,16 +41,11 @@ async fn step(writer: &SqlitePool) -> Attempt<bool> {
     .bind(AT_ONCE)
     .fetch_all(&mut *transaction)
     .await?;
-    let records = rows
-        .into_iter()
-        .map(InvocationRow::record)
-        .collect::<sqlx::Result<Vec<_>>>()?;
-    match records.last() {
-        Some(last) => {
-            let all_figures = AppendInvocations::new(Vec::new());
-            rollup::merge(&mut transaction, Rollup::of(&records, &all_figures)).await?;
+    match figures_of(rows)? {
+        Some((last, figures)) => {
+            rollup::merge(&mut transaction, figures).await?;
             sqlx::query("UPDATE rollup_backfill SET after_id = ?1")
-                .bind(last.request_id.as_bytes().to_vec())
+                .bind(last.as_bytes().to_vec())
                 .execute(&mut *transaction)
                 .await?;
         }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use jiff::{SignedDuration, Timestamp};
 use lambda_core::Store;
-use lambda_core::model::{FunctionId, FunctionRef, FunctionSelector, Namespace, Qualifier};
+use lambda_core::model::{FunctionId, FunctionRef, FunctionSelector, Namespace};
 use lambda_core::store::SummarizeInvocations;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -104,11 +104,7 @@ pub(super) async fn function_id(store: &dyn Store, name: &str) -> Result<Functio
     if let FunctionRef::Id(id) = function {
         return Ok(id);
     }
-    let selector = FunctionSelector {
-        namespace: Namespace::default(),
-        function,
-        qualifier: Qualifier::Current,
-    };
+    let selector = FunctionSelector::current(Namespace::default(), function);
     Ok(store.function_get(&selector).await?.id)
 }
 
