@@ -18,13 +18,13 @@ use super::running::Running;
 use super::warmth::{self, Turns};
 use super::{
     ExecuteRequest, Executor, FunctionChange, Invocation, InvocationDriver, InvocationObserver,
-    InvocationTarget, TestRequest,
+    TestRequest,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
 use crate::model::{
     CodeSource, Function, FunctionId, FunctionSelector, InvocationEntry, InvocationOutput,
-    InvocationRecord, Namespace, OwnerId, Payload, RequestId, RevisionId, RuntimeName,
+    InvocationRecord, Namespace, Outcome, OwnerId, Payload, RequestId, RevisionId, RuntimeName,
 };
 use crate::output::LogStream;
 use crate::pool::{Pool, PoolOptions, PoolStats};
@@ -279,26 +279,19 @@ impl Shared {
     /// A task of its own: whoever asked may go away, the run goes on.
     fn spawn(self: &Arc<Self>, run: Run) -> Invocation {
         let function = Arc::clone(&run.function);
-        let target = InvocationTarget {
-            function_id: function.id,
-            function_name: function.name.clone(),
-            version: function.version,
-            runtime: run.runtime.clone(),
-        };
-        let (invocation, driver) = Invocation::new(run.request_id, target);
+        let (invocation, driver) = Invocation::new(run.request_id, run.target());
         let stay = self
             .running
             .enter(run.request_id, function, invocation.canceller());
-        let observed = invocation.target().clone();
         let shared = Arc::clone(self);
         self.tasks.spawn(async move {
-            shared.run(run, observed, driver).await;
+            shared.run(run, driver).await;
             drop(stay);
         });
         invocation
     }
 
-    async fn run(&self, run: Run, target: InvocationTarget, driver: InvocationDriver) {
+    async fn run(&self, run: Run, driver: InvocationDriver) {
         let result = run
             .execute(&self.pool, &self.code, self.owner, &driver)
             .await;
@@ -317,11 +310,20 @@ impl Shared {
             // Before the caller hears of it: what was answered is never lost.
             self.recorder.record(&InvocationEntry::new(record, output));
         }
-        let observers = self.observers.read();
-        for observer in observers.unwrap_or_else(PoisonError::into_inner).iter() {
-            observer.ended(&target, &result);
-        }
+        self.tell_observers(&run, &result);
         driver.finish(result);
+    }
+
+    fn tell_observers(&self, run: &Run, result: &Result<Outcome>) {
+        let observers = self.observers.read();
+        let observers = observers.unwrap_or_else(PoisonError::into_inner);
+        if observers.is_empty() {
+            return;
+        }
+        let target = run.target();
+        for observer in observers.iter() {
+            observer.ended(&target, result);
+        }
     }
 
     fn choose_runtime(

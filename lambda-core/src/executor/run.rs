@@ -8,9 +8,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::InvocationDriver;
 use super::code::Code;
 use super::outcome::Ending;
+use super::{InvocationDriver, InvocationTarget};
 use crate::error::Result;
 use crate::model::{
     CodeFormat, Function, Outcome, OwnerId, RequestId, RuntimeName, StartKind, Termination, Timings,
@@ -63,6 +63,16 @@ enum Fate {
 }
 
 impl Run {
+    /// What runs, and where.
+    pub(super) fn target(&self) -> InvocationTarget {
+        InvocationTarget {
+            function_id: self.function.id,
+            function_name: self.function.name.clone(),
+            version: self.function.version,
+            runtime: self.runtime.clone(),
+        }
+    }
+
     /// Runs the function. An error means that it has not run.
     pub(super) async fn execute(
         &self,
