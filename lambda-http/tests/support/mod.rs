@@ -154,6 +154,13 @@ impl Call<'_> {
         self
     }
 
+    /// One more of a name.
+    pub(crate) fn append_header(mut self, name: &'static str, value: &str) -> Self {
+        let headers = self.request.headers_mut().unwrap();
+        headers.append(name, value.parse().unwrap());
+        self
+    }
+
     pub(crate) fn token(self, secret: &str) -> Self {
         self.header(AUTHORIZATION, format!("Bearer {secret}"))
     }
