@@ -150,8 +150,10 @@ async function pictures(browser) {
   await page.setViewportSize({ width: 1280, height: 820 });
   await at("#/invocations", "#invocations tbody tr");
   await shot("invocations");
+  await page.setViewportSize({ width: 1280, height: 900 });
   await at("#/pool", "#pool .panel");
   await shot("pool");
+  await page.setViewportSize({ width: 1280, height: 820 });
   await at("#/tokens", "#tokens li");
   await shot("tokens");
   await page.emulateMedia({ colorScheme: "dark" });
