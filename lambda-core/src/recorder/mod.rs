@@ -13,6 +13,8 @@
 
 mod batch;
 mod flusher;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod journal;
 mod keeper;
 mod options;

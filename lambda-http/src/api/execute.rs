@@ -83,7 +83,7 @@ pub(super) fn trace_id(headers: &HeaderMap) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn execute_request(bytes: &Bytes) -> Result<ExecuteRequest, ApiError> {
+pub(super) fn execute_request(bytes: &Bytes) -> Result<ExecuteRequest, ApiError> {
     let body: ExecuteBody<'_> = body::parse(bytes)?;
     let function = match (&body.id, &body.name) {
         (Some(id), None) => FunctionRef::Id(id.parse()?),

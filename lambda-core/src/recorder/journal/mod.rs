@@ -32,7 +32,11 @@ use crate::model::InvocationEntry;
 
 pub(super) use cursor::Cursor;
 pub(super) use disk::{Disk, RealDisk, SegmentFile};
+#[cfg(feature = "fuzzing")]
+pub(super) use layout::{encode, framed};
 pub(super) use reader::Piece;
+#[cfg(feature = "fuzzing")]
+pub(super) use reader::read_all;
 pub(crate) use segments::{DAMAGED, SEGMENT};
 pub(super) use segments::{Segment, count_records, list};
 
