@@ -154,6 +154,8 @@ class LambdaContext:
         self.log_stream_name = config["log_stream_name"]
         self.aws_request_id = headers["lambda-runtime-aws-request-id"]
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn", "")
+        # Ours: where the caller sent one, the W3C trace context of this invocation.
+        self.traceparent = headers.get("lambda-runtime-traceparent")
         self._deadline_unix_ms = int(headers.get("lambda-runtime-deadline-ms", 0))
 
     def get_remaining_time_in_millis(self):

@@ -32,9 +32,18 @@ pub(crate) struct ConfigFile {
     hosts: Vec<String>,
     log_format: Option<LogFormat>,
     pub(crate) tls: TlsSection,
+    pub(crate) http: HttpSection,
     pub(crate) containers: ContainerSection,
     pub(crate) pool: PoolSection,
     pub(crate) records: RecordSection,
+}
+
+/// `[http]`: bounds of the server.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HttpSection {
+    pub(crate) connections_max: Option<usize>,
+    pub(crate) log_streams_max: Option<usize>,
 }
 
 /// `[tls]`: the certificate of the server, and its key.
@@ -213,6 +222,7 @@ pub(crate) struct Config {
     pub(crate) hosts: Vec<String>,
     pub(crate) log_format: LogFormat,
     pub(crate) tls: TlsSection,
+    pub(crate) http: HttpSection,
     pub(crate) containers: ContainerSection,
     pub(crate) pool: PoolSection,
     pub(crate) records: RecordSection,
@@ -249,6 +259,7 @@ impl Config {
             hosts: file.hosts,
             log_format: file.log_format.unwrap_or(LogFormat::Text),
             tls: file.tls,
+            http: file.http,
             containers: file.containers,
             pool: file.pool,
             records: file.records,
