@@ -30,4 +30,8 @@ target/release/end_to_end "${END_TO_END[@]}"
 if [ -z "${BENCH_QUICK:-}" ]; then
     echo "[bench] nothing prewarmed, beside Docker's own create and start"
     target/release/cold
+
+    # Without wrk (Debian's and Ubuntu's package `wrk`) it measures overload alone, and says so.
+    echo "[bench] load over HTTP: many connections, idle followers, overload"
+    target/release/http_load
 fi

@@ -71,6 +71,12 @@ def handler(event, context):
   },
 ];
 
+const TOKENS = [
+  ["continuous integration", "functions:read", "functions:write", "invoke"],
+  ["web shop", "invoke"],
+  ["Grafana", "metrics:read"],
+];
+
 const ITEMS = [{ name: "lamp", price: 24.5, count: 2 }, { name: "bulb", price: 3.2, count: 6 }];
 const CALLS = [
   [8, { name: "price-order", event: { customer: "Alice", items: ITEMS } }],
@@ -144,8 +150,12 @@ async function pictures(browser) {
   await page.setViewportSize({ width: 1280, height: 820 });
   await at("#/invocations", "#invocations tbody tr");
   await shot("invocations");
+  await page.setViewportSize({ width: 1280, height: 900 });
   await at("#/pool", "#pool .panel");
   await shot("pool");
+  await page.setViewportSize({ width: 1280, height: 820 });
+  await at("#/tokens", "#tokens li");
+  await shot("tokens");
   await page.emulateMedia({ colorScheme: "dark" });
   await run();
   await shot("run-dark");
@@ -160,6 +170,7 @@ async function main() {
   for (const fn of FUNCTIONS) await api("POST", "/functions", fn);
   const { code } = FUNCTIONS[1];
   await api("PUT", "/functions/price-order", { code: code.replace("> 3:", "> 5:").replace("more than three things", "more than five things"), timeout_ms: 2000 });
+  for (const [name, ...scopes] of TOKENS) await api("POST", "/tokens", { name, scopes });
   let isOver = false;
   const load = Promise.all([customers(() => isOver), customers(() => isOver)]);
   await pause(MINUTES * 60_000);

@@ -24,6 +24,7 @@ main() {
     section "Python bootstrap" python_tests
     section "JavaScript bootstrap" node_tests
     section "build" cargo build --workspace --all-features
+    section "an application outside of this workspace" scripts/test-outside.sh
     section "Python package" scripts/test-python.sh
     section "Node package" scripts/test-node.sh
     section "example: an embedding application" example

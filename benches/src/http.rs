@@ -98,6 +98,28 @@ pub async fn post_once(
     post(&mut connect(address).await?, path, body).await
 }
 
+/// A connection that is kept.
+#[derive(Debug)]
+pub struct Client(SendRequest<Full<Bytes>>);
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Errors
+    /// If the server does not accept.
+    pub async fn connect(address: SocketAddr) -> Result<Self> {
+        Ok(Self(connect(address).await?))
+    }
+
+    /// One POST, whatever the answer is.
+    ///
+    /// # Errors
+    /// If the server does not answer.
+    pub async fn post(&mut self, path: &str, body: Bytes) -> Result<(StatusCode, Bytes)> {
+        post(&mut self.0, path, body).await
+    }
+}
+
 async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;

@@ -18,6 +18,9 @@ use crate::backend::{Backend, IMAGE};
 use crate::echo::{EVENT, HANDLER, SOURCE, WORKERS};
 use crate::http::{Call, post_once};
 
+/// The operator's token of the servers that are started here.
+pub const TOKEN: &str = "the operator's token of a benchmark";
+
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Longer than a server takes to drain and to remove its containers.
@@ -57,16 +60,31 @@ impl Server {
     /// # Errors
     /// If it cannot be started.
     pub async fn lambda(backend: Backend, binary: Option<&Path>) -> Result<Self> {
+        Self::lambda_with(backend, binary, "").await
+    }
+
+    /// The same with settings, as in lambda.toml, and with [`TOKEN`] as the operator's token.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub async fn lambda_with(
+        backend: Backend,
+        binary: Option<&Path>,
+        settings: &str,
+    ) -> Result<Self> {
         let binary = match binary {
             Some(binary) => binary.to_owned(),
             None => beside_this("lambda")?,
         };
         let mut server = Self::start(&binary, |command, address, directory| {
+            // A directory that cannot be written to fails the server in a moment.
+            let _ = std::fs::write(directory.join("lambda.toml"), settings);
             command
                 .arg("serve")
                 .args(["--listen", &address.to_string()])
                 .arg("--data-dir")
                 .arg(directory)
+                .env("LAMBDA_METRICS_TOKEN", TOKEN)
                 // Not the developer's own settings.
                 .env_remove("LAMBDA_STORE")
                 .env_remove("LAMBDA_CONFIG");

@@ -18,6 +18,8 @@ class LambdaContext {
     this.identity = undefined;
     this.invokedFunctionArn = headers['lambda-runtime-invoked-function-arn'];
     this.awsRequestId = headers['lambda-runtime-aws-request-id'];
+    // Ours: where the caller sent one, the W3C trace context of this invocation.
+    this.traceparent = headers['lambda-runtime-traceparent'];
     this.getRemainingTimeInMillis = () => Math.max(deadlineUnixMs - Date.now(), 0);
   }
 }

@@ -12,7 +12,7 @@ const ATTEMPTS = 3;
 // Keeps one spare process ready and gives it what to run.
 //
 // A spare is a Node that has booted up to the script, in a session of its own. It waits for
-// its order, the args, at a pipe (see spare.js).
+// its order, args and environment, at a pipe (see spare.js).
 class Runner {
   constructor(connection, file, { mayKillAll, clearsTmp }) {
     this._connection = connection;
@@ -27,7 +27,12 @@ class Runner {
     this._getNext = getNext;
     this._connection.onAnswer = (headers, args) => {
       const id = headers['lambda-runtime-aws-request-id'];
-      this._run(id, args.length === 0 ? '[]' : args.toString());
+      const env = JSON.stringify({
+        // What is undefined is left out.
+        TRACEPARENT: headers['lambda-runtime-traceparent'],
+        _X_AMZN_TRACE_ID: headers['lambda-runtime-trace-id'],
+      });
+      this._run(id, `[${args.length === 0 ? '[]' : args.toString()},${env}]`);
     };
     this._connection.send(getNext);
     this._prepare(ATTEMPTS);
@@ -55,7 +60,7 @@ class Runner {
     child.stdio?.[3]?.on('error', () => {});
   }
 
-  _run(id, args) {
+  _run(id, order) {
     if (this._spare === null) this._prepare(1);
     const { child } = this._spare;
     this._spare.onEnd = ({ code, signal, error }) => {
@@ -68,7 +73,7 @@ class Runner {
       else this._reply(id, 'response', `{"exit_code": ${code}}`);
     };
     this._spare = null;
-    child.stdio?.[3]?.end(args);
+    child.stdio?.[3]?.end(order);
   }
 
   _reply(id, verdict, body) {

@@ -1,6 +1,6 @@
 'use strict';
-// Preloaded into the process of a script: boots Node up to the script, then waits for the args.
-// Node itself loads the script after this, so that to the script all is as it always is.
+// Preloaded into the process of a script: boots Node up to the script, then waits for its
+// order. Node itself loads the script after this, so that to the script all is as it always is.
 
 const ORDER_FD = 3;
 
@@ -15,7 +15,9 @@ function waitForOrder() {
   fs.closeSync(ORDER_FD);
   // Without an order, the bootstrap has ended.
   if (parts.length === 0) process.exit(0);
-  process.argv.push(...JSON.parse(Buffer.concat(parts).toString()));
+  const [args, env] = JSON.parse(Buffer.concat(parts).toString());
+  process.argv.push(...args);
+  Object.assign(process.env, env);
 }
 
 // The workers of a script preload this file too.

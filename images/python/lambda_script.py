@@ -13,7 +13,7 @@ class Runner:
     """Keeps one spare process ready and gives it what to run.
 
     A spare is a fork of the booted interpreter, in a session of its own. It waits for its
-    order, the args, at a pipe whose other end only this process has.
+    order, args and environment, at a pipe whose other end only this process has.
     """
 
     def __init__(self, task_root, may_kill_all, clears_tmp):
@@ -45,14 +45,14 @@ class Runner:
             return None
         os.close(give_order)
         os.setsid()
-        args = read_all(order)
+        given = read_all(order)
         os.close(order)
-        if not args:
+        if not given:
             # The bootstrap has ended.
             os._exit(0)
-        return args
+        return given
 
-    def start(self, args):
+    def start(self, given):
         """Gives the spare its order. Returns its pid, or raises `OSError`."""
         for _ in range(ATTEMPTS):
             if self._spare is None:
@@ -62,7 +62,7 @@ class Runner:
             pid, give_order = self._spare
             self._spare = None
             try:
-                write_all(give_order, args)
+                write_all(give_order, given)
                 return pid, None
             except BrokenPipeError:
                 reap(pid)
@@ -97,7 +97,8 @@ def wait_for_order(connection, runner, get_next):
         headers, args = connection.receive()
         path = "invocation/%s/" % headers["lambda-runtime-aws-request-id"]
         try:
-            pid, order = runner.start(args or b"[]")
+            env = json.dumps(trace_env(headers)).encode()
+            pid, order = runner.start(b"[%s,%s]" % (args or b"[]", env))
             if order is not None:
                 return order
             report = json.dumps(wait(pid, runner.may_kill_all)).encode()
@@ -109,6 +110,15 @@ def wait_for_order(connection, runner, get_next):
             path += "error"
         connection.post(path, report, then=get_next)
         connection.accepted()
+
+
+def trace_env(headers):
+    """What of the environment is different in each execution."""
+    names = {
+        "TRACEPARENT": "lambda-runtime-traceparent",
+        "_X_AMZN_TRACE_ID": "lambda-runtime-trace-id",
+    }
+    return {name: headers[header] for name, header in names.items() if header in headers}
 
 
 def wait(pid, may_kill_all):
@@ -169,7 +179,9 @@ def run(runner, order):
     import builtins
     import json
 
-    sys.argv = [runner.path, *json.loads(order)]
+    args, env = json.loads(order)
+    sys.argv = [runner.path, *args]
+    os.environ.update(env)
     main = type(sys)("__main__")
     main.__file__ = runner.path
     main.__builtins__ = builtins

@@ -57,6 +57,7 @@ mod server;
 mod sse;
 mod stall;
 mod tls;
+mod trace;
 
 pub use api::routes;
 pub use options::{HttpOptions, ServerOptions};

@@ -1,5 +1,6 @@
 //! Our own accept loop: warp's has no timeouts, no bound and no `TCP_NODELAY`.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::either::Either;
 use warp::{Filter, Rejection, Reply};
 
 use crate::api;
@@ -76,31 +78,21 @@ pub async fn serve<F, R>(
         let (watcher, builder, acceptor) = (graceful.watcher(), builder.clone(), acceptor.clone());
         let handshake_timeout = options.handshake_timeout;
         tokio::spawn(async move {
-            // A client that resets or is too slow is no event of the server's.
-            let ended = match acceptor {
-                None => {
-                    let served = builder.serve_connection(TokioIo::new(stream), tagged);
-                    watcher
-                        .watch(served)
-                        .await
-                        .map_err(|error| error.to_string())
-                }
-                Some(acceptor) => {
-                    match tokio::time::timeout(handshake_timeout, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => {
-                            let served = builder.serve_connection(TokioIo::new(stream), tagged);
-                            watcher
-                                .watch(served)
-                                .await
-                                .map_err(|error| error.to_string())
-                        }
-                        Ok(Err(error)) => Err(error.to_string()),
-                        Err(_) => Err("the TLS handshake took too long".to_owned()),
+            let ended = async {
+                let stream = match acceptor {
+                    None => Either::Left(stream),
+                    Some(acceptor) => {
+                        let shaken = acceptor.accept(stream);
+                        Either::Right(tokio::time::timeout(handshake_timeout, shaken).await??)
                     }
-                }
+                };
+                let served = builder.serve_connection(TokioIo::new(stream), tagged);
+                watcher.watch(served).await?;
+                Ok::<_, Box<dyn Error + Send + Sync>>(())
             };
-            if let Err(error) = ended {
-                tracing::debug!(error, "a connection ended early");
+            // A client that resets or is too slow is no event of the server's.
+            if let Err(error) = ended.await {
+                tracing::debug!(%error, "a connection ended early");
             }
             drop(permit);
         });

@@ -245,6 +245,16 @@ describe('the context', () => {
     assert.equal((await host.invoke({}, { headers })).result, 'Root=1');
     assert.equal((await host.invoke()).result, null);
   });
+
+  test('the traceparent follows the invocation', async (t) => {
+    const code = 'exports.handler = async (event, context) => context.traceparent;';
+    for (const options of [{}, { fresh_process: true }]) {
+      const host = await start(t, code, options);
+      const headers = ['Lambda-Runtime-Traceparent: 00-1-2-01'];
+      assert.equal((await host.invoke({}, { headers })).result, '00-1-2-01');
+      assert.equal((await host.invoke()).result, null);
+    }
+  });
 });
 
 describe('failures', () => {

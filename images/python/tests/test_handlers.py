@@ -155,6 +155,7 @@ class Context(HandlerTest):
                 "aws_request_id": "0190a6b0-0000-7000-8000-000000000001",
                 "log_group_name": "/aws/lambda/fn",
                 "log_stream_name": "stream",
+                "traceparent": None,
                 "client": None,
                 "pool": None,
             },
@@ -200,6 +201,14 @@ class Context(HandlerTest):
         )
         self.assertEqual(host.invoke(headers=["Lambda-Runtime-Trace-Id: Root=1"]).json, "Root=1")
         self.assertIsNone(host.invoke().json)
+
+    def test_traceparent_follows_the_invocation(self):
+        code = "def handler(event, context):\n    return context.traceparent"
+        for fields in ({}, {"fresh_process": True}):
+            host = self.start(code, **fields)
+            headers = ["Lambda-Runtime-Traceparent: 00-1-2-01"]
+            self.assertEqual(host.invoke(headers=headers).json, "00-1-2-01")
+            self.assertIsNone(host.invoke().json)
 
 
 class Failures(HandlerTest):

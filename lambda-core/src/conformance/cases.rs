@@ -58,6 +58,7 @@ const PYTHON_HANDLERS: Table = sources!(
     "raise" => "python/raise.py",
     "sleep" => "python/sleep.py",
     "spin" => "python/spin.py",
+    "traceparent" => "python/traceparent.py",
     "unicode" => "python/unicode.py",
 );
 
@@ -69,6 +70,7 @@ const PYTHON_SCRIPTS: Table = sources!(
     "raise" => "python/scripts/raise.py",
     "signal" => "python/scripts/signal.py",
     "spin" => "python/scripts/spin.py",
+    "traceparent" => "python/scripts/traceparent.py",
 );
 
 const JAVASCRIPT_HANDLERS: Table = sources!(
@@ -82,6 +84,7 @@ const JAVASCRIPT_HANDLERS: Table = sources!(
     "raise" => "javascript/raise.mjs",
     "sleep" => "javascript/sleep.mjs",
     "spin" => "javascript/spin.mjs",
+    "traceparent" => "javascript/traceparent.mjs",
     "unicode" => "javascript/unicode.mjs",
 );
 
@@ -93,6 +96,7 @@ const JAVASCRIPT_SCRIPTS: Table = sources!(
     "raise" => "javascript/scripts/raise.js",
     "signal" => "javascript/scripts/signal.js",
     "spin" => "javascript/scripts/spin.js",
+    "traceparent" => "javascript/scripts/traceparent.js",
 );
 
 impl Sources for ImageSources {

@@ -15,7 +15,7 @@ use crate::error::ErrorKind;
 use crate::executor::ExecuteRequest;
 use crate::model::{
     FunctionPatch, FunctionRef, Language, Namespace, Outcome, RequestId, RuntimeName, StartKind,
-    Status, Termination,
+    Status, Termination, Traceparent,
 };
 use crate::platform::{NewFunction, Platform};
 use crate::store::ListInvocations;
@@ -84,6 +84,9 @@ pub async fn run(harness: &ExecutorHarness) -> Result<(), Failures> {
                 Box::pin(concurrency(h))
             }),
             Case::new("logs_are_live_and_end", |h| Box::pin(logs(h))),
+            Case::new("a_function_sees_its_place_in_the_callers_trace", |h| {
+                Box::pin(traceparent(h))
+            }),
             Case::new("any_version_runs_by_number_or_by_alias", |h| {
                 Box::pin(history::versions_and_aliases(h))
             }),
@@ -373,6 +376,27 @@ async fn find_record(platform: &Platform, id: RequestId) -> crate::model::Invoca
         }
         assert!(Instant::now() < deadline, "the run is recorded");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn traceparent(h: ExecutorHarness) {
+    const CALLERS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for language in h.sources.languages() {
+        let handler = h.deploy(language, "traceparent", true).await;
+        let script = h.deploy(language, "traceparent", false).await;
+        // The second goes to a warm sandbox, and so does one that is in no trace.
+        for traceparent in [Some(CALLERS), Some(CALLERS), None] {
+            let parent = traceparent.map(|text| text.parse::<Traceparent>().expect("valid"));
+            for (function, none) in [(&handler, "null"), (&script, "\"none\"")] {
+                let mut request = ExecuteRequest::new(function.clone());
+                request.traceparent = parent;
+                let own = parent.map(|parent| parent.within(request.request_id));
+                let outcome = h.execute(request).await;
+                let expected = own.map_or_else(|| none.to_owned(), |own| format!("\"{own}\""));
+                let output = outcome.output.clone().unwrap_or_default();
+                assert_eq!(String::from_utf8_lossy(&output), expected, "{outcome:?}");
+            }
+        }
     }
 }
 

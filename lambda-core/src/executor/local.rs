@@ -11,6 +11,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument as _, Span};
 
 use super::code::Code;
 use super::run::{Run, Undeployed};
@@ -158,6 +159,7 @@ impl Executor for LocalExecutor {
             payload: payload(&function, request.payload)?,
             timeout: timeout(&function, request.timeout)?,
             trace_id: request.trace_id,
+            traceparent: request.traceparent,
             started,
             started_at,
             kill: shared.kill.clone(),
@@ -202,6 +204,7 @@ impl Executor for LocalExecutor {
             payload: payload(&function, request.payload)?,
             timeout: timeout(&function, request.timeout)?,
             trace_id: request.trace_id,
+            traceparent: request.traceparent,
             started,
             started_at,
             kill: shared.kill.clone(),
@@ -284,10 +287,12 @@ impl Shared {
             .running
             .enter(run.request_id, function, invocation.canceller());
         let shared = Arc::clone(self);
-        self.tasks.spawn(async move {
+        let span = run.span();
+        let task = async move {
             shared.run(run, driver).await;
             drop(stay);
-        });
+        };
+        self.tasks.spawn(task.instrument(span));
         invocation
     }
 
@@ -295,6 +300,11 @@ impl Shared {
         let result = run
             .execute(&self.pool, &self.code, self.owner, &driver)
             .await;
+        if let Ok(outcome) = &result {
+            let span = Span::current();
+            span.record("start", outcome.start.as_str());
+            span.record("status", outcome.status.as_str());
+        }
         if let Ok(outcome) = &result
             && self.recorder.is_on()
         {

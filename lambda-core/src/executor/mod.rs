@@ -25,7 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::logs::{Follower, LogEnd, LogPosition};
 use crate::model::{
     Function, FunctionId, FunctionName, FunctionRef, Namespace, Outcome, Payload, Qualifier,
-    RequestId, RuntimeName,
+    RequestId, RuntimeName, Traceparent,
 };
 use crate::output::{LogReader, OutputCapture};
 use crate::pool::PoolStats;
@@ -137,6 +137,8 @@ pub struct ExecuteRequest {
     pub request_id: RequestId,
     /// `X-Amzn-Trace-Id`, handed to the function.
     pub trace_id: Option<String>,
+    /// The trace that it is a part of; the function gets it with the invocation as the parent.
+    pub traceparent: Option<Traceparent>,
 }
 
 impl ExecuteRequest {
@@ -152,6 +154,7 @@ impl ExecuteRequest {
             timeout: None,
             request_id: RequestId::new(),
             trace_id: None,
+            traceparent: None,
         }
     }
 

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span, debug_span, field};
 
 use super::code::Code;
 use super::outcome::Ending;
 use super::{InvocationDriver, InvocationTarget};
 use crate::error::Result;
 use crate::model::{
-    CodeFormat, Function, Outcome, OwnerId, RequestId, RuntimeName, StartKind, Termination, Timings,
+    CodeFormat, Function, Outcome, OwnerId, RequestId, RuntimeName, StartKind, Termination,
+    Timings, Traceparent,
 };
 use crate::output::{LogStream, OutputCapture};
 use crate::pool::{Lease, Pool, PoolKey, PoolRequest};
@@ -33,6 +35,7 @@ pub(super) struct Run {
     pub(super) payload: Bytes,
     pub(super) timeout: Duration,
     pub(super) trace_id: Option<String>,
+    pub(super) traceparent: Option<Traceparent>,
     pub(super) started: Instant,
     pub(super) started_at: Timestamp,
     /// Cancelled when the platform kills what still runs.
@@ -71,6 +74,30 @@ impl Run {
             version: self.function.version,
             runtime: self.runtime.clone(),
         }
+    }
+
+    /// What the invocation does is within this span, which is in turn within the caller's.
+    pub(super) fn span(&self) -> Span {
+        let span = debug_span!(
+            "invocation",
+            request_id = %self.request_id,
+            function = %self.function.name,
+            version = self.function.version,
+            runtime = %self.runtime,
+            trace_id = field::Empty,
+            span_id = field::Empty,
+            parent_id = field::Empty,
+            start = field::Empty,
+            status = field::Empty,
+        );
+        if !span.is_disabled()
+            && let Some(parent) = self.traceparent
+        {
+            span.record("trace_id", parent.trace_id());
+            span.record("span_id", parent.within(self.request_id).parent_id());
+            span.record("parent_id", parent.parent_id());
+        }
+        span
     }
 
     /// Runs the function. An error means that it has not run.
@@ -120,11 +147,23 @@ impl Run {
             create.code_directory = code.to_mount(&self.function).await?;
         }
         let request = PoolRequest::new(key, self.function.config.concurrency, create);
-        tokio::select! {
+        let span = debug_span!(
+            "acquire",
+            sandbox = field::Empty,
+            queue_ms = field::Empty,
+            boot_ms = field::Empty
+        );
+        let lease = tokio::select! {
             biased;
-            lease = pool.acquire(request) => lease.map(Some),
-            () = self.cancelled(driver) => Ok(None),
+            lease = pool.acquire(request).instrument(span.clone()) => lease?,
+            () = self.cancelled(driver) => return Ok(None),
+        };
+        if !span.is_disabled() {
+            span.record("sandbox", field::display(lease.sandbox().id()));
+            span.record("queue_ms", milliseconds(lease.queue()));
+            span.record("boot_ms", milliseconds(lease.boot()));
         }
+        Ok(Some(lease))
     }
 
     async fn in_sandbox(
@@ -148,7 +187,8 @@ impl Run {
         if let Some(code) = to_send {
             let request = InitializeSandbox::new(Arc::clone(&self.function), code);
             let init = sandbox.initialize(request, output);
-            let answer = self.until(deadline, driver, init).await;
+            let init = self.until(deadline, driver, init);
+            let answer = init.instrument(debug_span!("init")).await;
             timings.init = begin.elapsed();
             if matches!(answer, Reply::Sandbox(Ok(SandboxReply::Ready))) {
                 lease.initialized(timings.init);
@@ -169,8 +209,11 @@ impl Run {
                     function_arn(&self.function).into(),
                 );
                 request.trace_id.clone_from(&self.trace_id);
+                let traceparent = self.traceparent;
+                request.traceparent = traceparent.map(|parent| parent.within(self.request_id));
                 let invoke = sandbox.invoke(request, output);
-                let answer = self.until(deadline, driver, invoke).await;
+                let invoke = self.until(deadline, driver, invoke);
+                let answer = invoke.instrument(debug_span!("run")).await;
                 timings.run = run_begin.elapsed();
                 answer
             }
@@ -282,6 +325,10 @@ impl Run {
         };
         self.outcome(Ending::cancelled(self.request_id), timings, output)
     }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
 }
 
 fn unix_ms(time: SystemTime) -> u64 {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::{
     CodeSource, FunctionConfig, FunctionName, Namespace, Payload, RequestId, RuntimeName,
+    Traceparent,
 };
 
 /// A request to run code that is not deployed, once.
@@ -30,6 +31,8 @@ pub struct TestRequest {
     pub request_id: RequestId,
     /// `X-Amzn-Trace-Id`, handed to the code.
     pub trace_id: Option<String>,
+    /// The trace that it is a part of; the code gets it with the invocation as the parent.
+    pub traceparent: Option<Traceparent>,
 }
 
 impl TestRequest {
@@ -46,6 +49,7 @@ impl TestRequest {
             timeout: None,
             request_id: RequestId::new(),
             trace_id: None,
+            traceparent: None,
         }
     }
 

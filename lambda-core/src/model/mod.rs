@@ -8,6 +8,7 @@ pub mod limits;
 mod metrics;
 mod retention;
 mod token;
+mod traceparent;
 
 pub use code::{CodeFile, CodeFormat, CodeRef, CodeSource, PackageDigest};
 pub use function::{Alias, Function, FunctionConfig, FunctionPatch, Language};
@@ -22,6 +23,7 @@ pub use invocation::{
 pub use metrics::{Bucket, FunctionSummary, InvocationSummary, Summary, SummaryPoint};
 pub use retention::Retention;
 pub use token::{Scope, Token, TokenDigest};
+pub use traceparent::Traceparent;
 
 /// One page of a listing, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument as _, debug_span};
 
 use super::key::{PoolKey, SandboxClass};
 use super::lease::Lease;
@@ -389,7 +390,9 @@ impl Pool {
                 (Some(mut plan), Some(runtime)) => {
                     plan.id = SandboxId::new();
                     plan.owner = pool.0.owner;
-                    runtime.create(plan).await
+                    // Of no invocation: who is first in the queue when it is done gets it.
+                    let span = debug_span!(parent: None, "boot", sandbox = %plan.id, runtime = %class.runtime);
+                    runtime.create(plan).instrument(span).await
                 }
                 _ => Err(Error::internal(
                     "pool_create",

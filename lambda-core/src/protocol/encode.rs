@@ -55,6 +55,12 @@ pub(crate) fn event(out: &mut BytesMut, request: &InvokeSandbox) {
     {
         head(out, format_args!("Lambda-Runtime-Trace-Id: {trace_id}\r\n"));
     }
+    if let Some(traceparent) = &request.traceparent {
+        head(
+            out,
+            format_args!("Lambda-Runtime-Traceparent: {traceparent}\r\n"),
+        );
+    }
     out.put_slice(b"\r\n");
     out.put_slice(&request.payload);
 }

@@ -145,6 +145,9 @@ fn event(message: &Message) -> Option<InvokeSandbox> {
             .into(),
     );
     request.trace_id = message.header("Lambda-Runtime-Trace-Id").map(str::to_owned);
+    request.traceparent = message
+        .header("Lambda-Runtime-Traceparent")
+        .map(|text| text.parse().unwrap());
     Some(request)
 }
 

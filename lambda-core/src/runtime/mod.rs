@@ -29,7 +29,7 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::model::{
     CodeFormat, Function, FunctionConfig, FunctionError, Language, OwnerId, RequestId, RuntimeName,
-    SandboxId, Termination,
+    SandboxId, Termination, Traceparent,
 };
 use crate::output::OutputCapture;
 
@@ -309,10 +309,12 @@ pub struct InvokeSandbox {
     pub invoked_function_arn: Arc<str>,
     /// `X-Amzn-Trace-Id` of the caller, where there is one.
     pub trace_id: Option<String>,
+    /// The trace that the invocation is a part of, and its own span in it.
+    pub traceparent: Option<Traceparent>,
 }
 
 impl InvokeSandbox {
-    /// A request with all its parts but the trace id.
+    /// A request with all its parts but those of a trace.
     #[must_use]
     pub fn new(
         request_id: RequestId,
@@ -326,6 +328,7 @@ impl InvokeSandbox {
             deadline_unix_ms,
             invoked_function_arn,
             trace_id: None,
+            traceparent: None,
         }
     }
 }

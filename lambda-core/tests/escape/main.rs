@@ -110,9 +110,9 @@ fn programs(data_dir: &Path) -> Vec<PathBuf> {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                directories.push(path)
+                directories.push(path);
             } else {
-                programs.push(path)
+                programs.push(path);
             }
         }
     }

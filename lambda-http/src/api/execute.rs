@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::{HeaderMap, StatusCode};
+use hyper::StatusCode;
 use lambda_core::model::{
     FunctionError, FunctionId, FunctionRef, Outcome, Payload, RequestId, RuntimeName, StartKind,
     Status, Termination, limits,
@@ -22,13 +22,10 @@ use crate::request::Request;
 use crate::schema::{
     Anything, FailureView, Id, Name, QualifierText, Runtimes, Starts, Statuses, Terminations,
 };
-use crate::{body, reply, sse};
+use crate::{body, reply, sse, trace};
 
 /// An event of the largest size, with room for the other fields.
 const BODY_BYTES_MAX: usize = limits::EVENT_BYTES_MAX + 512 * 1024;
-
-/// What a proxy may have put there for X-Ray or the like; AWS's own are some 100 bytes.
-const TRACE_ID_BYTES_MAX: usize = 512;
 
 #[derive(Deserialize, JsonSchema)]
 #[schemars(rename = "Execution")]
@@ -65,22 +62,14 @@ pub(super) async fn execute(request: Request) -> Result<Response, ApiError> {
     let timeout = api.options.body_timeout;
     let body = body::read(&request.headers, request.body, BODY_BYTES_MAX, timeout).await?;
     let mut execute = execute_request(&body)?;
-    execute.trace_id = trace_id(&request.headers);
+    execute.trace_id = trace::amzn_trace_id(&request.headers);
+    execute.traceparent = trace::traceparent(&request.headers);
     if sse::is_wanted(&request.headers) {
         let invocation = api.platform.start(execute).await?;
         return Ok(logs::of_execution(invocation));
     }
     let outcome = api.platform.execute(execute).await?;
     Ok(reply::json_text(StatusCode::OK, print(&outcome)?))
-}
-
-/// `X-Amzn-Trace-Id`, for the function.
-pub(super) fn trace_id(headers: &HeaderMap) -> Option<String> {
-    headers
-        .get("x-amzn-trace-id")
-        .and_then(|value| value.to_str().ok())
-        .filter(|value| value.len() <= TRACE_ID_BYTES_MAX)
-        .map(str::to_owned)
 }
 
 pub(super) fn execute_request(bytes: &Bytes) -> Result<ExecuteRequest, ApiError> {

@@ -12,11 +12,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use warp::reply::Response;
 
-use super::{execute, millis};
+use super::millis;
 use crate::error::ApiError;
 use crate::query::{self, Query};
 use crate::request::Request;
-use crate::{body, reply};
+use crate::{body, reply, trace};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-request-id");
 const VERSION: HeaderName = HeaderName::from_static("lambda-version");
@@ -35,7 +35,8 @@ pub(super) async fn invoke(request: Request) -> Result<Response, ApiError> {
     if let Some(qualifier) = query.text("qualifier") {
         execute.qualifier = qualifier.parse()?;
     }
-    execute.trace_id = execute::trace_id(&request.headers);
+    execute.trace_id = trace::amzn_trace_id(&request.headers);
+    execute.traceparent = trace::traceparent(&request.headers);
     let api = request.api;
     let event = body::read_optional(
         &request.headers,

@@ -29,6 +29,7 @@ use hyper::{HeaderMap, Method};
 use lambda_core::Platform;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
+use tracing::{Instrument as _, Span};
 use warp::path::{FullPath, Tail};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -43,6 +44,7 @@ use crate::origin;
 use crate::prometheus;
 use crate::request::{Connection, Draining, Request};
 use crate::route::{self, Matched, Operation};
+use crate::trace;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -136,9 +138,15 @@ where
         query,
         body: body::boxed(body),
     };
-    run(request, &matched, &method)
-        .await
-        .unwrap_or_else(ApiError::into_response)
+    let span = trace::request_span(&method, &request.headers);
+    async {
+        let response = run(request, &matched, &method).await;
+        let response = response.unwrap_or_else(ApiError::into_response);
+        Span::current().record("status", response.status().as_u16());
+        response
+    }
+    .instrument(span)
+    .await
 }
 
 async fn run(
@@ -155,6 +163,7 @@ async fn run(
     let (route, parameters) = matched
         .route(method)
         .map_err(ApiError::method_not_allowed)?;
+    trace::record_route(route);
     auth::authorize(
         &api.platform,
         &api.options,

@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::query::{self, Query};
 use crate::request::Request;
 use crate::schema::Anything;
-use crate::{body, reply, sse};
+use crate::{body, reply, sse, trace};
 
 /// Code and event of the largest size, with room for the other fields.
 const BODY_BYTES_MAX: usize =
@@ -30,7 +30,8 @@ const BODY_BYTES_MAX: usize =
 const NAME: &str = "test";
 
 pub(super) async fn test(request: Request) -> Result<Response, ApiError> {
-    let trace_id = execute::trace_id(&request.headers);
+    let trace_id = trace::amzn_trace_id(&request.headers);
+    let traceparent = trace::traceparent(&request.headers);
     let is_streamed = sse::is_wanted(&request.headers);
     let api = request.api.clone();
     let mut test = match upload::kind(&request.headers)? {
@@ -44,6 +45,7 @@ pub(super) async fn test(request: Request) -> Result<Response, ApiError> {
         kind => from_upload(upload::read(kind, request).await?)?,
     };
     test.trace_id = trace_id;
+    test.traceparent = traceparent;
     if is_streamed {
         return Ok(logs::of_execution(api.platform.start_test(test).await?));
     }

@@ -14,12 +14,14 @@ import { Invocations } from "./screens/invocations.js";
 import { Metrics } from "./screens/metrics.js";
 import { NewFunction } from "./screens/new.js";
 import { Pool } from "./screens/pool.js";
+import { Tokens } from "./screens/tokens.js";
 
 const PLACES = [
   ["functions", "Functions", "M5 4h14v5H5zM5 15h14v5H5z"],
   ["metrics", "Metrics", "M4 20h16M7 16v-4M12 16V6M17 16V9"],
   ["invocations", "Invocations", "M4 6h16M4 12h16M4 18h10"],
   ["pool", "Pool", "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z"],
+  ["tokens", "Tokens", "M12 12a4 4 0 1 1-8 0 4 4 0 0 1 8 0h9v4M17 12v3"],
 ];
 
 function Screen({ path: [place = "functions", ...rest], query }) {
@@ -30,6 +32,7 @@ function Screen({ path: [place = "functions", ...rest], query }) {
   if (place === "invocations" && rest.length === 0) return html`<${Invocations} query=${query} />`;
   if (place === "invocations") return html`<${Invocation} key=${rest[0]} id=${rest[0]} />`;
   if (place === "pool") return html`<${Pool} />`;
+  if (place === "tokens") return html`<${Tokens} />`;
   return html`<section class="panel"><${Empty} title="There is nothing here"><a class="button" href=${to(["functions"])}>To the functions</a><//></section>`;
 }
 

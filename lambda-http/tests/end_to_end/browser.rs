@@ -80,3 +80,18 @@ async fn nothing_that_a_function_or_its_owner_writes_runs_in_the_page() {
 async fn files_and_archives_can_be_uploaded() {
     drive("upload.cjs").await;
 }
+
+#[tokio::test]
+async fn output_is_live_and_the_cancel_button_cancels() {
+    drive("live.cjs").await;
+}
+
+#[tokio::test]
+async fn tokens_are_made_copied_used_and_revoked() {
+    drive("tokens.cjs").await;
+}
+
+#[tokio::test]
+async fn more_functions_than_an_answer_may_have_are_all_found() {
+    drive("many.cjs").await;
+}

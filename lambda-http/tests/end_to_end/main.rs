@@ -10,4 +10,5 @@ mod fields;
 mod models;
 mod original_log;
 mod recovery;
+mod resets;
 mod server;

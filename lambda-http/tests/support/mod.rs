@@ -53,8 +53,18 @@ impl Server {
         server: ServerOptions,
         listen: &str,
     ) -> Self {
+        Self::start_booting(Duration::ZERO, adjust, server, listen).await
+    }
+
+    /// With sandboxes that take `boot` to boot.
+    pub(crate) async fn start_booting(
+        boot: Duration,
+        adjust: impl FnOnce(HttpOptions) -> HttpOptions,
+        server: ServerOptions,
+        listen: &str,
+    ) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
-        let docker = FakeRuntime::new(RuntimeName::docker());
+        let docker = FakeRuntime::with_boot_time(RuntimeName::docker(), boot);
         // So that every first call is a cold start.
         let mut pool = PoolOptions::default();
         pool.prewarmed = 0;
@@ -151,6 +161,13 @@ impl Call<'_> {
         let headers = self.request.headers_mut().unwrap();
         let name: hyper::header::HeaderName = name.as_ref().parse().unwrap();
         headers.insert(name, value.as_ref().parse().unwrap());
+        self
+    }
+
+    /// One more of a name.
+    pub(crate) fn append_header(mut self, name: &'static str, value: &str) -> Self {
+        let headers = self.request.headers_mut().unwrap();
+        headers.append(name, value.parse().unwrap());
         self
     }
 

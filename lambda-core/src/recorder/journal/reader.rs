@@ -122,8 +122,9 @@ fn piece(
             None => break,
         };
         at = (at + frame.len() + 1).min(bytes.len());
-        // Between two ends; a file system may also leave zeros at the end of a file.
+        // Between two ends, or what is reserved at the end of a file and not used.
         if frame.is_empty() {
+            at += bytes[at..].iter().take_while(|byte| **byte == 0).count();
             continue;
         }
         match format.decode(frame, &mut scratch) {

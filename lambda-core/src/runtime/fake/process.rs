@@ -83,10 +83,12 @@ impl Process {
             let event = self.client.next(&answer).await?;
             let id = event.headers.get("lambda-runtime-aws-request-id")?.clone();
             let payload: Value = serde_json::from_slice(&event.body).ok()?;
+            let traceparent = event.headers.get("lambda-runtime-traceparent");
+            let traceparent = traceparent.map(String::as_str);
             let act = if is_script {
-                self.script(&case, &payload).await
+                self.script(&case, &payload, traceparent).await
             } else {
-                self.handler(&case, payload).await
+                self.handler(&case, payload, traceparent).await
             };
             answer = match act {
                 Act::Response(value) => post(&id, "response", &value.to_string()),
@@ -104,8 +106,9 @@ impl Process {
         }
     }
 
-    async fn handler(&self, case: &str, event: Value) -> Act {
+    async fn handler(&self, case: &str, event: Value, traceparent: Option<&str>) -> Act {
         match case {
+            "traceparent" => Act::Response(json!(traceparent)),
             "echo" => {
                 self.write(LogStream::Stdout, b"echo to stdout\n");
                 self.write(LogStream::Stderr, b"echo to stderr\n");
@@ -151,7 +154,7 @@ impl Process {
         }
     }
 
-    async fn script(&self, case: &str, args: &Value) -> Act {
+    async fn script(&self, case: &str, args: &Value, traceparent: Option<&str>) -> Act {
         let exit = |code: i64| Act::Response(json!({ "exit_code": code }));
         let first = args[0].as_str().unwrap_or_default();
         match case {
@@ -160,6 +163,10 @@ impl Process {
                     let line = format!("{}\n", arg.as_str().unwrap_or_default());
                     self.write(LogStream::Stdout, line.as_bytes());
                 }
+                exit(0)
+            }
+            "traceparent" => {
+                self.write(LogStream::Stdout, traceparent.unwrap_or("none").as_bytes());
                 exit(0)
             }
             "exit" => exit(first.parse().unwrap_or_default()),

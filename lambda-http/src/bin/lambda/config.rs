@@ -32,9 +32,18 @@ pub(crate) struct ConfigFile {
     hosts: Vec<String>,
     log_format: Option<LogFormat>,
     pub(crate) tls: TlsSection,
+    pub(crate) http: HttpSection,
     pub(crate) containers: ContainerSection,
     pub(crate) pool: PoolSection,
     pub(crate) records: RecordSection,
+}
+
+/// `[http]`: bounds of the server.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HttpSection {
+    pub(crate) connections_max: Option<usize>,
+    pub(crate) log_streams_max: Option<usize>,
 }
 
 /// `[tls]`: the certificate of the server, and its key.
@@ -75,6 +84,7 @@ pub(crate) struct RecordSection {
     hours_days: Option<u32>,
     days_days: Option<u32>,
     journal_mib_max: Option<u32>,
+    journal_mapped: Option<bool>,
     recording: Option<bool>,
 }
 
@@ -102,6 +112,11 @@ impl RecordSection {
     pub(crate) fn journal_bytes_max(&self) -> u64 {
         let mib = self.journal_mib_max.map(|mib| u64::from(mib) * 1024 * 1024);
         mib.unwrap_or(JOURNAL_BYTES_MAX_DEFAULT)
+    }
+
+    /// Whether the journal may be written through memory mappings.
+    pub(crate) fn journal_mapped(&self) -> bool {
+        self.journal_mapped.unwrap_or(true)
     }
 
     /// Whether invocations are recorded.
@@ -207,6 +222,7 @@ pub(crate) struct Config {
     pub(crate) hosts: Vec<String>,
     pub(crate) log_format: LogFormat,
     pub(crate) tls: TlsSection,
+    pub(crate) http: HttpSection,
     pub(crate) containers: ContainerSection,
     pub(crate) pool: PoolSection,
     pub(crate) records: RecordSection,
@@ -243,6 +259,7 @@ impl Config {
             hosts: file.hosts,
             log_format: file.log_format.unwrap_or(LogFormat::Text),
             tls: file.tls,
+            http: file.http,
             containers: file.containers,
             pool: file.pool,
             records: file.records,

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::cli::LogFormat;
 use crate::failure::{Failure, Result};
@@ -19,6 +20,8 @@ pub(crate) fn init(format: LogFormat) -> Result<()> {
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A line with its times for each span that ends; they are of the level debug.
+        .with_span_events(FmtSpan::CLOSE)
         .with_ansi(false)
         .with_writer(Escaping);
     let started = match format {

@@ -58,10 +58,31 @@ export async function call(method, path, options) {
   return text === "" ? null : JSON.parse(text);
 }
 
+/** A page of a list, and the cursor of the next one, or null. */
+export async function listPage(path, { signal, limit = 1000, cursor = null } = {}) {
+  const parameters = new URLSearchParams({ limit });
+  if (cursor !== null) parameters.set("cursor", cursor);
+  const response = await send("GET", `${path}?${parameters}`, { signal });
+  // Only the cursor of the address is ours to follow: the rest depends on where the page is mounted.
+  const next = /<[^>]*[?&]cursor=([^>&]*)[^>]*>; *rel="next"/.exec(response.headers.get("Link") ?? "");
+  return { items: await response.json(), next: next && decodeURIComponent(next[1]) };
+}
+
 /** Reads a list page by page, up to `most` items. */
-export async function listAll(path, { signal, most = 1000 } = {}) {
-  const response = await send("GET", `${path}?limit=${most}`, { signal });
-  return response.json();
+export async function listAll(path, { signal, most = 10_000 } = {}) {
+  const all = [];
+  let cursor = null;
+  do {
+    const { items, next } = await listPage(path, { signal, cursor });
+    all.push(...items);
+    cursor = next;
+  } while (cursor !== null && all.length < most);
+  return all;
+}
+
+/** A file's bytes. */
+export async function readBytes(path, { signal } = {}) {
+  return new Uint8Array(await (await send("GET", path, { signal })).arrayBuffer());
 }
 
 /** A file, as the browser keeps it. */

@@ -1,5 +1,6 @@
 // Data that a screen shows: read when it opens, again when asked, and every few seconds if wanted.
 
+import { listPage } from "./api.js";
 import { useCallback, useEffect, useRef, useState } from "./html.js";
 
 /**
@@ -47,4 +48,31 @@ export function useLoad(read, key, { everyMs = 0 } = {}) {
     isLoading: !isCurrent || (state.data === null && state.error === null),
     reload,
   };
+}
+
+/**
+ * A list that is read page by page, as far as it is asked for: `more()` reads the next one. `next` is
+ * null once all is there.
+ */
+export function usePages(path, key, limit) {
+  const first = useLoad((signal) => listPage(path, { signal, limit }), key);
+  const [rest, setRest] = useState({ of: null, items: [], next: null, error: null });
+  const isRead = first.data !== null && rest.of === first.data;
+  const { items, next, error } = isRead ? rest : { items: [], next: first.data?.next ?? null, error: null };
+  const reading = useRef(null);
+  const more = async () => {
+    const of = first.data;
+    if (next === null || reading.current === of) return;
+    reading.current = of;
+    try {
+      const page = await listPage(path, { limit, cursor: next });
+      setRest({ of, items: [...items, ...page.items], next: page.next, error: null });
+    } catch (error) {
+      setRest({ of, items, next, error });
+    } finally {
+      reading.current = null;
+    }
+  };
+  const all = first.data && [...first.data.items, ...items];
+  return { ...first, data: all, error: first.error, next, more, moreError: error };
 }

@@ -1,17 +1,19 @@
 // All functions.
 
-import { listAll } from "../lib/api.js";
 import { ago, ms, mib } from "../lib/format.js";
-import { html, useState } from "../lib/html.js";
-import { useLoad } from "../lib/load.js";
+import { html, useEffect, useState } from "../lib/html.js";
+import { usePages } from "../lib/load.js";
 import { to } from "../lib/router.js";
 import { useToken } from "../lib/token.js";
-import { Chip, Empty, Loaded } from "../ui/basics.js";
+import { Chip, Empty, Failure, Loaded } from "../ui/basics.js";
 import { Locked } from "../ui/token.js";
+
+/** As many as can be drawn at once without being felt. */
+const PAGE = 200;
 
 export function Functions() {
   const secret = useToken();
-  const load = useLoad((signal) => listAll("functions", { signal }), `functions ${secret}`);
+  const load = usePages("functions", `functions ${secret}`, PAGE);
   if (load.error?.status === 401 && secret === null) return html`<${Locked} title="This server needs a token" />`;
   return html`
     <div class="head">
@@ -19,7 +21,7 @@ export function Functions() {
       <a class="button primary" id="new" href=${to(["new"])}>New function</a>
     </div>
     <div id="functions">
-      <${Loaded} load=${load} lines=${5}>${(functions) => (functions.length === 0 ? html`<${First} />` : html`<${List} functions=${functions} />`)}<//>
+      <${Loaded} load=${load} lines=${5}>${(functions) => (functions.length === 0 ? html`<${First} />` : html`<${List} functions=${functions} load=${load} />`)}<//>
     </div>
   `;
 }
@@ -34,19 +36,26 @@ function First() {
   </section>`;
 }
 
-function List({ functions }) {
+function List({ functions, load: { next, more, moreError } }) {
   const [wanted, setWanted] = useState("");
   const word = wanted.trim().toLowerCase();
+  // Who searches means all of them.
+  useEffect(() => {
+    if (word !== "" && next !== null && moreError === null) more();
+  }, [word === "", next, moreError]);
+  const all = next === null ? `${functions.length} in all` : `the newest ${functions.length}`;
   const shown = functions.filter((fn) => `${fn.name} ${fn.description} ${fn.language} ${fn.runtime}`.toLowerCase().includes(word));
   return html`
     <div class="toolbar">
       <input type="search" id="search" aria-label="Search functions" placeholder="Search by name, description, language …" value=${wanted} onInput=${(event) => setWanted(event.currentTarget.value)} />
-      <span class="quiet" role="status">${shown.length === functions.length ? `${functions.length} in all` : `${shown.length} of ${functions.length}`}</span>
+      <span class="quiet" role="status">${word === "" ? all : `${shown.length} of ${functions.length}${next === null ? "" : " so far"}`}</span>
     </div>
-    ${shown.length === 0 && html`<section class="panel"><${Empty} title="Nothing fits"><p>No function has “${wanted}” in it.</p><//></section>`}
+    ${shown.length === 0 && next === null && html`<section class="panel"><${Empty} title="Nothing fits"><p>No function has “${wanted}” in it.</p><//></section>`}
     <ul class="cards">
       ${shown.map((fn) => html`<${Card} key=${fn.id} fn=${fn} />`)}
     </ul>
+    ${moreError && html`<${Failure} error=${moreError} retry=${more} />`}
+    ${next !== null && moreError === null && html`<p class="more"><button type="button" id="more" onClick=${more}>Load more</button></p>`}
   `;
 }
 

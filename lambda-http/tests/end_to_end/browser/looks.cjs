@@ -2,7 +2,7 @@
 // them (WCAG 2.1, 1.4.3), fields have names, and no screen is wider than the phone.
 "use strict";
 
-const { api, assert, eventually, finish, inBrowser, open, unlock } = require("./kit.cjs");
+const { api, archive, assert, eventually, finish, inBrowser, open, unlock } = require("./kit.cjs");
 
 const CODE = `
 import sys
@@ -26,6 +26,8 @@ const SCREENS = [
   ["#/metrics?runtime=gvisor", "#metrics .empty"],
   ["#/invocations", "#invocations tbody tr"],
   ["#/pool", "#pool .tiles, #pool .empty"],
+  ["#/tokens", "#tokens li"],
+  ["#/functions/zipped?tab=versions", ".files details"],
 ];
 
 /** Runs in the page: texts with too little contrast, and controls without a name. */
@@ -100,6 +102,9 @@ async function test(page) {
 
   await api("POST", "/functions", { name: "look", language: "python", handler: "main.handler", code: CODE, description: "x".repeat(256), env: { A: "1" } });
   await api("PUT", "/functions/look", { code: `${CODE}# more\n`, timeout_ms: 2000 });
+  await api("POST", "/tokens", { name: "look", scopes: ["invoke", "admin"] });
+  await api("POST", "/functions", { name: "zipped", language: "python", code_zip_base64: archive({ "main.py": "print(1)\n", "old.txt": "old" }) });
+  await api("PUT", "/functions/zipped", { code_zip_base64: archive({ "main.py": "print(2)\n", "new.txt": "new" }) });
   for (const event of [null, { a: 1 }]) await api("POST", "/functions/execute", { name: "look", event });
   const items = await eventually(async () => {
     const { items } = await api("GET", "/metrics");
@@ -128,6 +133,15 @@ async function test(page) {
         await page.waitForSelector(`#result .badge.${badge}`);
         await look(page, `a result, ${colorScheme}, ${width} pixels`);
       }
+      await open(page, "#/functions/zipped?tab=versions");
+      await page.click(".files summary");
+      await page.waitForSelector(".files .diff tr.added");
+      await look(page, `changed files, ${colorScheme}, ${width} pixels`);
+      await open(page, "#/tokens");
+      await page.fill("#token-name", "one more");
+      await page.click("#token-make");
+      await page.waitForSelector("#token-made");
+      await look(page, `a new token, ${colorScheme}, ${width} pixels`);
     }
   }
   // The button wins over the system.

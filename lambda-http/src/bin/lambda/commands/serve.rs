@@ -33,6 +33,9 @@ pub(crate) async fn run(cli: &Cli, args: &ServeArgs) -> Result<ExitCode> {
     let token = OperatorToken::load(&config.data_dir)?;
     let options = http_options(&config, &token)?;
     let mut server_options = ServerOptions::default();
+    if let Some(most) = config.http.connections_max {
+        server_options = server_options.connections_max(most);
+    }
     let tls = config.tls.read()?;
     if let Some((cert, key)) = &tls {
         server_options = server_options.tls(cert, key)?;
@@ -85,6 +88,9 @@ fn http_options(config: &Config, token: &OperatorToken) -> Result<HttpOptions> {
         .operator_token(token.secret())?
         .upload_dir(&config.data_dir)
         .anonymous_loopback(!config.require_token);
+    if let Some(most) = config.http.log_streams_max {
+        options = options.log_streams_max(most);
+    }
     for host in &config.hosts {
         options = options.host(host);
     }

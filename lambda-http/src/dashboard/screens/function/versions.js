@@ -7,8 +7,10 @@ import { html, useMemo, useState } from "../../lib/html.js";
 import { useLoad } from "../../lib/load.js";
 import { Chip, Failure, Loaded, Loading } from "../../ui/basics.js";
 import { Confirm } from "../../ui/dialog.js";
+import { Diff } from "../../ui/diff.js";
+import { FileChanges } from "./files.js";
 
-const COMPARED = ["handler", "description", "language", "runtime", "timeout_ms", "memory_mib", "cpus", "tmp_mib", "concurrency", "image", "network", "fresh_process", "env"];
+const COMPARED = ["handler", "description", "language", "runtime", "timeout_ms", "memory_mib", "cpus", "tmp_mib", "concurrency", "image", "network", "fresh_process", "min_warm", "keep_processes", "env"];
 
 export function VersionsTab({ fn, reload }) {
   const load = useLoad(
@@ -110,8 +112,6 @@ function ConfigChanges({ before, after }) {
   </table>`;
 }
 
-const MARKS = { same: " ", removed: "−", added: "+" };
-
 function CodeChanges({ before, after }) {
   const lines = useMemo(() => {
     if (before.code === undefined || after.code === undefined) return null;
@@ -119,22 +119,9 @@ function CodeChanges({ before, after }) {
     return all && hunks(all);
   }, [before, after]);
   if (before.code_sha256 === after.code_sha256) return html`<p class="quiet">The code is the same.</p>`;
+  if (before.code_format === "zip" && after.code_format === "zip") return html`<${FileChanges} before=${before} after=${after} />`;
   if (lines === null) {
-    return html`<p class="quiet">The code differs, and cannot be shown line by line: ${before.code === undefined || after.code === undefined ? "at least one of the two is a zip archive" : "too much of it changed"}.</p>`;
+    return html`<p class="quiet">The code differs, and cannot be shown line by line: ${before.code_format === after.code_format ? "too much of it changed" : "one of the two is a zip archive"}.</p>`;
   }
-  return html`<div class="diff" role="region" aria-label="Changes of the code" tabindex="0">
-    <table>
-      <tbody>
-        ${lines.map((line, index) =>
-          line.kind === "gap"
-            ? html`<tr key=${index} class="gap"><td colspan="4">${line.count} ${line.count === 1 ? "line" : "lines"} without changes</td></tr>`
-            : html`<tr key=${index} class=${line.kind}>
-                <td class="line">${line.before}</td><td class="line">${line.after}</td>
-                <td class="mark">${MARKS[line.kind]}<span class="visually-hidden">${line.kind === "same" ? "" : line.kind}</span></td>
-                <td class="text">${line.text}</td>
-              </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;
+  return html`<${Diff} lines=${lines} label="Changes of the code" />`;
 }
