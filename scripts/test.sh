@@ -29,6 +29,7 @@ main() {
     section "Node package" scripts/test-node.sh
     section "example: an embedding application" example
     section "example: the demo" demo
+    section "supply chain" scripts/supply-chain.sh
     section "fuzzing the HTTP API" scripts/fuzz-api.sh 60
     summary
     heading "Rust tests"
