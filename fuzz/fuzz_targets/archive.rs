@@ -23,7 +23,9 @@ fuzz_target!(|archive: &[u8]| {
 fn expect_files(directory: &Path) {
     for entry in std::fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();
-        let kind = std::fs::symlink_metadata(&path).expect("it is there").file_type();
+        let kind = std::fs::symlink_metadata(&path)
+            .expect("it is there")
+            .file_type();
         assert!(kind.is_file() || kind.is_dir(), "{path:?}");
         if kind.is_dir() {
             expect_files(&path);

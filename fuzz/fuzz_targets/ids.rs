@@ -17,9 +17,16 @@ fn check<T: FromStr + Display + PartialEq>(text: &str) {
     };
     let printed = value.to_string();
     assert!(printed.len() <= 100);
-    assert!(printed.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:$".contains(&byte)));
+    assert!(
+        printed
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:$".contains(&byte))
+    );
     assert!(!printed.is_empty() && printed != "." && printed != "..");
-    assert!(printed.parse::<T>().is_ok_and(|again| again == value), "{printed:?}");
+    assert!(
+        printed.parse::<T>().is_ok_and(|again| again == value),
+        "{printed:?}"
+    );
 }
 
 fuzz_target!(|data: &[u8]| {

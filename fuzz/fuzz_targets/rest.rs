@@ -51,7 +51,9 @@ thread_local! {
 
 fuzz_target!(|data: &[u8]| {
     WORLD.with_borrow_mut(|world| {
-        if world.as_ref().is_some_and(|world| world.requests >= REQUESTS)
+        if world
+            .as_ref()
+            .is_some_and(|world| world.requests >= REQUESTS)
             && let Some(old) = world.take()
         {
             old.runtime.block_on(old.platform.close());
@@ -72,7 +74,10 @@ fn ask(world: &World, data: &[u8]) {
     };
     // These take their time on purpose.
     let slow = ["fake:s", "fake:f", "fake:l", "fake:a"];
-    if slow.iter().any(|case| String::from_utf8_lossy(data).contains(case)) {
+    if slow
+        .iter()
+        .any(|case| String::from_utf8_lossy(data).contains(case))
+    {
         return;
     }
     let mut lines = head.lines();

@@ -33,7 +33,11 @@ impl AsyncRead for Scripted<'_> {
 }
 
 impl AsyncWrite for Scripted<'_> {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Poll::Ready(Ok(data.len()))
     }
 
@@ -49,7 +53,9 @@ impl AsyncWrite for Scripted<'_> {
 static OWN: LazyLock<RequestId> = LazyLock::new(|| RequestId::from_bytes(*b"0123456789abcdef"));
 
 static FUNCTION: LazyLock<Arc<Function>> = LazyLock::new(|| {
-    let new = NewFunction::python("f", "x").expect("a function").handler("app.handler");
+    let new = NewFunction::python("f", "x")
+        .expect("a function")
+        .handler("app.handler");
     Arc::new(Function::first_version(
         Namespace::default(),
         FunctionId::from_bytes([1; 16]),
@@ -76,7 +82,9 @@ fuzz_target!(|data: &[u8]| {
                 _ => return Some(replies),
             }
             // Whatever was accepted named this invocation, in one spelling or another.
-            let text = String::from_utf8_lossy(data).to_ascii_lowercase().replace('-', "");
+            let text = String::from_utf8_lossy(data)
+                .to_ascii_lowercase()
+                .replace('-', "");
             assert!(text.matches(&own.replace('-', "")).count() >= replies);
         }
     };

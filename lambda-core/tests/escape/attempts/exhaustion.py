@@ -8,7 +8,7 @@ import select
 import socket
 import threading
 
-from kit import Refused, attempt, harmless, syscall
+from kit import attempt, harmless, syscall
 
 OWN = "a limit of the sandbox's own ends it"
 

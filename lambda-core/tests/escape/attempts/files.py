@@ -3,7 +3,7 @@
 import os
 import threading
 
-from kit import DENIED, Refused, attempt, denied, each, harmless, read, syscall
+from kit import DENIED, attempt, denied, each, harmless, read, syscall
 
 SWAPS = 10_000
 

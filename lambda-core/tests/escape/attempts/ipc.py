@@ -1,9 +1,8 @@
 """System V and POSIX objects that a machine shares where namespaces do not divide it."""
 
-import ctypes
 import os
 
-from kit import DENIED, Refused, attempt, denied, each, harmless, syscall
+from kit import DENIED, Refused, attempt, denied, harmless, syscall
 
 
 @attempt(DENIED)

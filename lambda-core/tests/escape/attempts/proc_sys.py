@@ -4,8 +4,6 @@ import os
 
 from kit import DENIED, Refused, attempt, by_design, denied, each, harmless, read, refuse_if_masked, write
 
-INSIDE = "values of gVisor's own kernel, of this sandbox alone"
-
 
 def named(paths):
     return [(path.strip("/").replace("/", "_").replace(".", "_"), (path,)) for path in paths]

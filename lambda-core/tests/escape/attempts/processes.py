@@ -5,7 +5,7 @@ import fcntl
 import os
 import signal
 
-from kit import DENIED, Refused, attempt, by_design, denied, each, harmless, syscall
+from kit import DENIED, Refused, attempt, by_design, denied, harmless, syscall
 
 ATTACH, SEIZE, TRACEME = 16, 0x4206, 0
 OWN_KERNEL = "processes of the sandbox itself, in gVisor's own kernel"

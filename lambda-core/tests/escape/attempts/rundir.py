@@ -5,7 +5,7 @@ import fcntl
 import os
 import socket
 
-from kit import DENIED, Refused, attempt, by_design, denied, each, harmless, read, syscall, write
+from kit import DENIED, attempt, by_design, denied, each, harmless, syscall, write
 
 RUN = "/run/lambda"
 
