@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fmt lint doctor clean
+.PHONY: help demo test bench fuzz fmt lint doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: ## Install what the tests need, then run all of them
 bench: ## Install what is missing, then measure (docs/BENCHMARKS.md says what)
 	@scripts/setup.sh demo
 	scripts/bench.sh
+
+fuzz: ## Fuzz what reads bytes from strangers (FUZZ_SECONDS per target; needs nightly and cargo-fuzz)
+	scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
 fmt: ## Format the Rust code
 	cargo fmt --all

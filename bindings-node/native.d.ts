@@ -30,6 +30,8 @@ export interface ContainersOptions {
   allowedNetworks?: Array<string>
   /** Whether /tmp is emptied after each invocation (default false). */
   clearTmp?: boolean
+  /** Whether what idles is frozen by its own cgroup, where this process may (default true). */
+  cgroupFreezer?: boolean
   /** Under which name Docker knows runc (default `runc`). */
   runc?: string
   /** Under which name Docker knows gVisor (default `runsc`). */
@@ -112,6 +114,8 @@ export interface FunctionInfo {
   image?: string
   network: string
   freshProcess: boolean
+  minWarm: number
+  keepProcesses: boolean
   /** `inline` or `zip`. */
   codeFormat?: string
   codeSizeBytes: number
@@ -170,6 +174,10 @@ export interface FunctionSpec {
   network?: string
   /** Each invocation of a handler in a process of its own (default false). */
   freshProcess?: boolean
+  /** Sandboxes that are kept warm, code loaded, also while nobody calls (default 0). */
+  minWarm?: number
+  /** What a handler leaves running when it has answered is not killed (default false). */
+  keepProcesses?: boolean
 }
 
 /** Figures over invocations: all, per function, per runtime and over time. */
@@ -250,6 +258,38 @@ export interface NativeLogChunk {
   bytes: Buffer
 }
 
+/** Something that happened. What a kind has not is absent. */
+export interface NativeLogEvent {
+  /** `output`, `skipped` or `end`. */
+  kind: string
+  stream?: string
+  text?: string
+  lines?: number
+  status?: string
+  position?: string
+  id?: string
+  /** Milliseconds since 1970. */
+  seenAt?: number
+  requestId?: string
+  functionId?: string
+  functionName?: string
+}
+
+/** What is followed until it ends, or nobody listens any more. */
+export declare class NativeLogs {
+  /** The next event; null at the end. */
+   next(): Promise<NativeLogEvent | null>
+  /** Ends it; who waits for the next event gets null. */
+   close(): void
+}
+
+/** A token that was just made. */
+export interface NativeNewToken {
+  token: NativeToken
+  /** Kept nowhere. */
+  secret: string
+}
+
 /** How an invocation ended. The output is JSON here. */
 export interface NativeOutcome {
   requestId: string
@@ -277,6 +317,12 @@ export interface NativeOutcome {
 export declare class NativePlatform {
    execute(request: NativeRequest, cancel?: NativeCancel | undefined | null): Promise<NativeOutcome | undefined | null>
    start(request: NativeRequest): Promise<NativeInvocation>
+   test(spec: FunctionSpec, event?: string | undefined | null, args?: Array<string> | undefined | null, traceId?: string | undefined | null, cancel?: NativeCancel | undefined | null): Promise<NativeOutcome | undefined | null>
+   startTest(spec: FunctionSpec, event?: string | undefined | null, args?: Array<string> | undefined | null, traceId?: string | undefined | null): Promise<NativeInvocation>
+   cancel(requestId: string): Promise<void>
+   followInvocation(requestId: string, position?: string | undefined | null): Promise<NativeLogs>
+   followFunction(name: string, after?: string | undefined | null): Promise<NativeLogs>
+   followAll(after?: string | undefined | null): NativeLogs
    deploy(spec: FunctionSpec): Promise<FunctionInfo>
    functionCreate(spec: FunctionSpec): Promise<FunctionInfo>
    functionUpdate(name: string, spec: FunctionSpec, cleared: Array<string>): Promise<FunctionInfo>
@@ -291,6 +337,12 @@ export declare class NativePlatform {
    invocationList(filter: NativeFilter): Promise<InvocationPage>
    invocationGet(requestId: string): Promise<InvocationInfo>
    invocationSummary(filter: NativeFilter): Promise<InvocationFigures>
+   tokenCreate(name: string, scopes: Array<string>): Promise<NativeNewToken>
+   tokenFind(secret: string): Promise<NativeToken | null>
+   tokenList(): Promise<Array<NativeToken>>
+   tokenDelete(id: string): Promise<void>
+   readiness(patienceMs: number): Promise<ReadinessState>
+   recorderStatus(): RecorderState | null
    runtimes(): Array<string>
    poolStats(): PoolState | null
    check(thorough: boolean): Promise<Array<CheckFinding>>
@@ -307,6 +359,17 @@ export interface NativeRequest {
   runtime?: string
   timeoutMs?: number
   traceId?: string
+}
+
+/** A token, without its secret. */
+export interface NativeToken {
+  id: string
+  /** What it is for, for people. */
+  name: string
+  /** Of `functions:read`, `functions:write`, `invoke`, `metrics:read` and `admin`. */
+  scopes: Array<string>
+  /** Milliseconds since 1970. */
+  createdAt: number
 }
 
 /** Starts a platform. `fake`: with acted sandboxes, in tests. */
@@ -336,6 +399,18 @@ export interface PlatformOptions {
   drainTimeoutMs?: number
   /** Whether invocations are recorded (default true). */
   recording?: boolean
+  /** How long the store keeps what is recorded. */
+  retention?: RetentionOptions
+  /**
+   * Bytes of records that the store has not taken yet, at which new ones are shed (default 256
+   * MiB).
+   */
+  journalBytesMax?: number
+  /**
+   * Bytes of recent output that are kept in memory, for those who come back to live logs
+   * (default 4 MiB).
+   */
+  liveLogBytes?: number
 }
 
 /** Bounds of the warm-sandbox pool. Each has a default. */
@@ -346,6 +421,8 @@ export interface PoolOptions {
   memoryMibMax?: number
   /** Most sandboxes of one function that names no `concurrency` (default 16). */
   functionConcurrency?: number
+  /** Sandboxes of one function whose work burns CPU (default the machine's cores). */
+  cores?: number
   /** Most sandboxes that are being created at once. */
   creatingMax?: number
   /** Most invocations that wait for a sandbox (default 1000). */
@@ -362,6 +439,8 @@ export interface PoolOptions {
 
 /** This platform's sandboxes, in numbers. */
 export interface PoolState {
+  /** All of them. */
+  sandboxes: number
   /** Being created. */
   creating: number
   /** Booted, without code and without work. */
@@ -378,12 +457,89 @@ export interface PoolState {
   memoryMib: number
   /** Invocations that wait. */
   waiting: number
+  /** The functions that are always to have warm sandboxes. */
+  provisioned: Array<ProvisionedState>
+}
+
+/** A function that is always to have warm sandboxes. */
+export interface ProvisionedState {
+  functionId: string
+  version: number
+  runtime: string
+  /** How many it is to have at least. */
+  minWarm: number
+  /** How many it has with its code loaded, idle or serving. */
+  warm: number
+  /** How many are being created, or load the code. */
+  coming: number
+  /** How often making one has failed since it last succeeded. */
+  failures: number
+}
+
+/** What works at the moment. */
+export interface ReadinessState {
+  /** The store answers and can be written to. */
+  store: boolean
+  /** Which runtimes can create sandboxes, as far as a quick look tells. */
+  runtimes: Array<RuntimeReadiness>
+  /** Functions can be deployed, and run in at least one runtime. */
+  isReady: boolean
+}
+
+/**
+ * How records of invocations stand on their way into the store. Counts are since the start;
+ * times are milliseconds since 1970.
+ */
+export interface RecorderState {
+  /** Records that the store has not taken yet. */
+  pendingRecords: number
+  /** Their bytes in the journal. */
+  pendingBytes: number
+  /** When the invocation ended whose record has waited longest. */
+  oldestPendingAt?: number
+  journalBytes: number
+  /** The bound of the journal, at which new records are shed. */
+  journalBytesMax: number
+  /** Records that were lost because the journal was full, or its disk. */
+  shed: number
+  /** Since when every new record is lost. */
+  sheddingSince?: number
+  /** Records that the store refused for good. */
+  rejected: number
+  /** Records that could not be read from the journal any more. */
+  damaged: number
+  /** Whole files of the journal that could not be read. */
+  filesSetAside: number
+  /** What keeps the store from taking records. */
+  store?: TroubleState
+  /** What keeps the disk from syncing the journal. */
+  disk?: TroubleState
+}
+
+/** How long the store keeps what is recorded, in milliseconds; `Infinity`: for ever. */
+export interface RetentionOptions {
+  /** Records of invocations (default 30 days). */
+  invocationsMs?: number
+  /** What invocations wrote (default 7 days). */
+  outputsMs?: number
+  /** Figures per minute (default 2 days). */
+  minutesMs?: number
+  /** Figures per hour (default 90 days). */
+  hoursMs?: number
+  /** Figures per day (default for ever). */
+  daysMs?: number
 }
 
 /** The figures of one runtime. */
 export interface RuntimeFigures {
   runtime: string
   figures: Figures
+}
+
+/** Whether one runtime works. */
+export interface RuntimeReadiness {
+  runtime: string
+  works: boolean
 }
 
 /** Where the time went, in milliseconds. */
@@ -393,4 +549,11 @@ export interface Timings {
   initMs: number
   runMs: number
   totalMs: number
+}
+
+/** Something that does not work for the time being. */
+export interface TroubleState {
+  /** Milliseconds since 1970. */
+  since: number
+  message: string
 }

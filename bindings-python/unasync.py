@@ -12,10 +12,12 @@ REPLACEMENTS = [
     (r"\basync def ", "def "),
     (r"\bawait ", ""),
     (r"\bAsyncIterator\b", "Iterator"),
+    (r"\b__a(iter|next)__\b", r"__\1__"),
+    (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"import Iterator, Callable, Sequence", "import Callable, Iterator, Sequence"),
     (r"_async_link import AsyncLink", "_sync_link import SyncLink"),
     (r"\bAsyncLink\b", "SyncLink"),
-    (r"\bAsync(Platform|Invocation|RemoteFunction)\b", r"\1"),
+    (r"\bAsync(Platform|Invocation|Logs|RemoteFunction)\b", r"\1"),
 ]
 
 

@@ -6,6 +6,8 @@ set -uo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 FAILED=()
+# What the Rust tests print: the table of threats is checked against it.
+RUN=.lambda/log/tests.txt
 
 # Tests read this: a back end that is named here and missing is a failure, not a skip.
 export LAMBDA_TEST_REQUIRE=${LAMBDA_TEST_REQUIRE-docker,gvisor,python,node,browser,mariadb,mysql}
@@ -22,14 +24,20 @@ main() {
     section "Python bootstrap" python_tests
     section "JavaScript bootstrap" node_tests
     section "build" cargo build --workspace --all-features
+    section "an application outside of this workspace" scripts/test-outside.sh
     section "Python package" scripts/test-python.sh
     section "Node package" scripts/test-node.sh
     section "example: an embedding application" example
     section "example: the demo" demo
+    section "supply chain" scripts/supply-chain.sh
     section "fuzzing the HTTP API" scripts/fuzz-api.sh 60
     summary
     heading "Rust tests"
-    scripts/databases.sh run cargo test --workspace --all-features --no-fail-fast || FAILED+=("Rust tests")
+    mkdir -p .lambda/log
+    scripts/databases.sh run cargo test --workspace --all-features --no-fail-fast 2>&1 |
+        tee "$RUN" || FAILED+=("Rust tests")
+    heading "threats"
+    scripts/security-table.py check "$RUN" || FAILED+=("threats")
     [ "${#FAILED[@]}" -eq 0 ]
 }
 

@@ -7,6 +7,9 @@
 //! | `src/bin/store.rs` | records per second into a store, and questions over ten million |
 //! | `src/bin/recording.rs` | a warm call with records, beside one without |
 //! | `src/bin/starts.rs` | the first call of new functions, prewarmed or not |
+//! | `src/bin/refill.rs` | how fast prewarmed sandboxes are replaced, and what that costs calls |
+//! | `src/bin/processes.rs` | calls that have a process each |
+//! | `src/bin/burst.rs` | 200 calls at once of a new function, beside the best that can be |
 //! | `src/bin/cold.rs` | a call without anything prewarmed, beside Docker's own create and start |
 //! | `src/bin/sustained.rs` | 50 functions, four callers each, and whether anything grows |
 //! | `src/bin/http_load.rs` | `wrk` on servers, with idle followers of logs, and overload |

@@ -128,6 +128,15 @@ export async function convert<T>(call: Promise<T>): Promise<T> {
   }
 }
 
+/** As `convert`, where nothing is waited for. */
+export function convertNow<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
 function fromNative(error: unknown): unknown {
   if (!(error instanceof Error) || !error.message.startsWith('{')) return error;
   const parts = JSON.parse(error.message) as ErrorParts & { kind: string };

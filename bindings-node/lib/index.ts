@@ -21,7 +21,16 @@ export {
 } from './errors.js';
 export type { ErrorParts } from './errors.js';
 export { Invocation } from './invocation.js';
-export type { ExecuteOptions, InvokeOptions, LogChunk, MapOptions, Outcome } from './invocation.js';
+export type {
+  ExecuteOptions,
+  InvokeOptions,
+  LogChunk,
+  MapOptions,
+  Outcome,
+  TestOptions,
+} from './invocation.js';
+export { Logs } from './logs.js';
+export type { FollowOptions, LogEvent, LogItem } from './logs.js';
 export { Platform } from './platform.js';
 export type {
   DeployedFunction,
@@ -32,7 +41,11 @@ export type {
   InvocationInfo,
   Page,
   PageOptions,
+  Readiness,
+  RecorderStatus,
   SummaryFilter,
+  Token,
+  Trouble,
 } from './platform.js';
 export type {
   AliasInfo,
@@ -48,6 +61,8 @@ export type {
   PlatformOptions,
   PoolOptions,
   PoolState,
+  ProvisionedState,
+  RetentionOptions,
   RuntimeFigures,
   Timings,
 } from '../native.js';

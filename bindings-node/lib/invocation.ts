@@ -34,6 +34,9 @@ export interface ExecuteOptions extends InvokeOptions {
   args?: readonly string[];
 }
 
+/** How code that is not deployed is run. Its runtime and timeout are the function's. */
+export type TestOptions = Pick<ExecuteOptions, 'event' | 'args' | 'signal' | 'traceId'>;
+
 /** How many invocations are made of many events. */
 export interface MapOptions extends InvokeOptions {
   /** Most invocations at once (default 16). */
@@ -53,6 +56,7 @@ export interface LogChunk {
 }
 
 export const INVOKE_FIELDS = ['qualifier', 'runtime', 'timeoutMs', 'signal', 'traceId'] as const;
+export const TEST_FIELDS = ['event', 'args', 'signal', 'traceId'] as const;
 const EXECUTE_FIELDS = [...INVOKE_FIELDS, 'event', 'args'] as const;
 
 export function outcomeOf<T>(from: NativeOutcome): Outcome<T> {
@@ -65,21 +69,31 @@ export function outcomeOf<T>(from: NativeOutcome): Outcome<T> {
 export function requestOf(name: string, options: ExecuteOptions, what: string): NativeRequest {
   checkFields(what, options, EXECUTE_FIELDS);
   if (typeof name !== 'string') throw invalid(what, 'A function is named by its name or its id.');
-  const { args, qualifier, timeoutMs } = options;
-  if (args !== undefined && !(Array.isArray(args) && args.every((arg) => typeof arg === 'string'))) {
-    throw invalid(what, '`args` is an array of strings.', 'Write numbers as strings, or use an event.');
-  }
+  const { qualifier, timeoutMs } = options;
   if (timeoutMs !== undefined && !(Number.isInteger(timeoutMs) && timeoutMs >= 1)) {
     throw invalid(what, '`timeoutMs` is a whole number of milliseconds, at least 1.');
   }
   return {
     function: name,
-    event: options.event === undefined ? undefined : json(options.event, what),
-    args: args as string[] | undefined,
+    ...payloadOf(options, what),
     qualifier: qualifier === undefined ? undefined : String(qualifier),
     runtime: options.runtime,
     timeoutMs,
     traceId: options.traceId,
+  };
+}
+
+/** What is run is called with: an event as JSON, or args. */
+export function payloadOf(
+  { event, args }: ExecuteOptions,
+  what: string,
+): { event: string | undefined; args: string[] | undefined } {
+  if (args !== undefined && !(Array.isArray(args) && args.every((arg) => typeof arg === 'string'))) {
+    throw invalid(what, '`args` is an array of strings.', 'Write numbers as strings, or use an event.');
+  }
+  return {
+    event: event === undefined ? undefined : json(event, what),
+    args: args as string[] | undefined,
   };
 }
 
@@ -92,20 +106,28 @@ function json(event: unknown, what: string): string {
 }
 
 /** Runs to the end. Rejects with the signal's reason once that is aborted and the run is dead. */
-export async function run<T>(
+export function run<T>(
   platform: NativePlatform,
   request: NativeRequest,
   signal: AbortSignal | undefined,
 ): Promise<Outcome<T>> {
+  return withSignal<T>(signal, (cancel) => platform.execute(request, cancel));
+}
+
+/** Starts a run that `signal` kills, and waits for its end. */
+export async function withSignal<T>(
+  signal: AbortSignal | undefined,
+  start: (cancel?: NativeCancel) => Promise<NativeOutcome | null | undefined>,
+): Promise<Outcome<T>> {
   if (signal === undefined) {
-    return outcomeOf<T>((await convert(platform.execute(request))) as NativeOutcome);
+    return outcomeOf<T>((await convert(start())) as NativeOutcome);
   }
   signal.throwIfAborted();
   const cancel: NativeCancel = new (native().NativeCancel)();
   const abort = (): void => cancel.cancel();
   signal.addEventListener('abort', abort, { once: true });
   try {
-    const outcome = await convert(platform.execute(request, cancel));
+    const outcome = await convert(start(cancel));
     if (!outcome || outcome.status === 'cancelled') signal.throwIfAborted();
     return outcomeOf<T>(outcome as NativeOutcome);
   } finally {

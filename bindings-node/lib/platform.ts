@@ -9,11 +9,16 @@ import type {
   InvocationFigures,
   InvocationInfo as NativeInvocationInfo,
   NativeFilter,
+  NativeInvocation,
   NativePlatform,
+  NativeToken,
   PlatformOptions,
   PoolState,
+  ReadinessState,
+  RecorderState as NativeRecorderState,
+  TroubleState,
 } from '../native.js';
-import { checkFields, convert, invalid } from './errors.js';
+import { checkFields, convert, convertNow, invalid } from './errors.js';
 import {
   type ExecuteOptions,
   INVOKE_FIELDS,
@@ -21,10 +26,15 @@ import {
   type InvokeOptions,
   type MapOptions,
   type Outcome,
+  payloadOf,
   requestOf,
   resultOf,
   run,
+  type TestOptions,
+  TEST_FIELDS,
+  withSignal,
 } from './invocation.js';
+import { type FollowOptions, Logs, type LogEvent, type LogItem } from './logs.js';
 import { mapBounded } from './map.js';
 import { native } from './native.js';
 import { moduleOf } from './source.js';
@@ -38,6 +48,36 @@ export interface FunctionInfo extends Omit<NativeFunctionInfo, 'createdAt' | 'up
 /** What is recorded of an invocation. */
 export interface InvocationInfo extends Omit<NativeInvocationInfo, 'startedAt'> {
   startedAt: Date;
+}
+
+/** An access token for a server on the same store, without its secret. */
+export interface Token extends Omit<NativeToken, 'createdAt'> {
+  createdAt: Date;
+}
+
+/** What works at the moment. */
+export interface Readiness extends Omit<ReadinessState, 'runtimes'> {
+  /** Which runtimes can create sandboxes, as far as a quick look tells. */
+  runtimes: Record<string, boolean>;
+}
+
+/** Something that does not work for the time being. */
+export interface Trouble extends Omit<TroubleState, 'since'> {
+  since: Date;
+}
+
+type RecorderTimes = 'oldestPendingAt' | 'sheddingSince' | 'store' | 'disk';
+
+/** How records of invocations stand on their way into the store. Counts are since the start. */
+export interface RecorderStatus extends Omit<NativeRecorderState, RecorderTimes> {
+  /** When the invocation ended whose record has waited longest. */
+  oldestPendingAt?: Date;
+  /** Since when every new record is lost. */
+  sheddingSince?: Date;
+  /** What keeps the store from taking records. */
+  store?: Trouble;
+  /** What keeps the disk from syncing the journal. */
+  disk?: Trouble;
 }
 
 /** One page of a listing, newest first. */
@@ -94,23 +134,26 @@ export interface DeployedFunction<E, R> {
 const SPEC_FIELDS = Object.keys({
   name: 1, language: 1, code: 1, zip: 1, path: 1, handler: 1, description: 1, runtime: 1,
   timeoutMs: 1, memoryMib: 1, cpus: 1, tmpMib: 1, env: 1, concurrency: 1, image: 1, network: 1,
-  freshProcess: 1,
+  freshProcess: 1, minWarm: 1, keepProcesses: 1,
 } satisfies Record<keyof FunctionSpec, 1>);
 const LIVE_FIELDS = SPEC_FIELDS.filter(
   (field) => !['code', 'zip', 'path', 'handler', 'language'].includes(field),
 );
 const OPEN_FIELDS = Object.keys({
   dataDir: 1, store: 1, runtimes: 1, namespace: 1, pool: 1, containers: 1, drainTimeoutMs: 1,
-  recording: 1,
+  recording: 1, retention: 1, journalBytesMax: 1, liveLogBytes: 1,
 } satisfies Record<keyof PlatformOptions, 1>);
 const POOL_FIELDS = Object.keys({
-  sandboxesMax: 1, memoryMibMax: 1, functionConcurrency: 1, creatingMax: 1, queueMax: 1,
+  sandboxesMax: 1, memoryMibMax: 1, functionConcurrency: 1, cores: 1, creatingMax: 1, queueMax: 1,
   queueTimeoutMs: 1, idleTimeoutMs: 1, freezeAfterMs: 1, prewarmed: 1,
 } satisfies Record<keyof NonNullable<PlatformOptions['pool']>, 1>);
 const CONTAINER_FIELDS = Object.keys({
   dockerSocket: 1, pythonImage: 1, javascriptImage: 1, allowedImages: 1, allowedNetworks: 1,
-  clearTmp: 1, runc: 1, runsc: 1,
+  clearTmp: 1, cgroupFreezer: 1, runc: 1, runsc: 1,
 } satisfies Record<keyof NonNullable<PlatformOptions['containers']>, 1>);
+const RETENTION_FIELDS = Object.keys({
+  invocationsMs: 1, outputsMs: 1, minutesMs: 1, hoursMs: 1, daysMs: 1,
+} satisfies Record<keyof NonNullable<PlatformOptions['retention']>, 1>);
 const SUMMARY_FIELDS = ['function', 'from', 'to', 'runtime', 'bucket'];
 const LIST_FIELDS = ['function', 'from', 'to', 'runtime', 'status', 'limit', 'cursor'];
 const LIMIT_DEFAULT = 50;
@@ -145,6 +188,7 @@ export class Platform {
     }
     checkFields('pool', options.pool, POOL_FIELDS);
     checkFields('containers', options.containers, CONTAINER_FIELDS);
+    checkFields('retention', options.retention, RETENTION_FIELDS);
     const isFake = (options as { [FAKE]?: boolean })[FAKE] === true;
     return new Platform(await convert(native().open(options, isFake)));
   }
@@ -283,18 +327,63 @@ export class Platform {
 
   /** Starts a run and gives it to hold: its logs while it runs, its outcome, a way to cancel it. */
   async start<R = unknown>(name: string, options: ExecuteOptions = {}): Promise<Invocation<R>> {
-    const { signal } = options;
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     const request = requestOf(name, options, 'start');
-    const invocation = new Invocation<R>(await convert(this.#native.start(request)));
-    if (signal) {
-      const abort = (): void => invocation.cancel();
-      if (signal.aborted) abort();
-      signal.addEventListener('abort', abort, { once: true });
-      const forget = (): void => signal.removeEventListener('abort', abort);
-      invocation.outcome().then(forget, forget);
-    }
-    return invocation;
+    return held<R>(await convert(this.#native.start(request)), options.signal);
+  }
+
+  /**
+   * Runs code that is not deployed, once, and gives the whole outcome. `name` is what the code sees
+   * as its function's (default `test`); an archive has at most 4 MiB.
+   */
+  async test<R = unknown>(spec: FunctionSpec, options: TestOptions = {}): Promise<Outcome<R>> {
+    checkFields('test', spec, SPEC_FIELDS);
+    checkFields('test', options, TEST_FIELDS);
+    const { event, args } = payloadOf(options, 'test');
+    const { signal, traceId } = options;
+    return withSignal<R>(signal, (cancel) => this.#native.test(spec, event, args, traceId, cancel));
+  }
+
+  /** Starts code that is not deployed, and gives the run to hold; see `test`. */
+  async startTest<R = unknown>(spec: FunctionSpec, options: TestOptions = {}): Promise<Invocation<R>> {
+    checkFields('startTest', spec, SPEC_FIELDS);
+    checkFields('startTest', options, TEST_FIELDS);
+    const { event, args } = payloadOf(options, 'startTest');
+    options.signal?.throwIfAborted();
+    const started = this.#native.startTest(spec, event, args, options.traceId);
+    return held<R>(await convert(started), options.signal);
+  }
+
+  /** Kills an invocation of this platform that runs, or waits to run. */
+  async cancel(requestId: string): Promise<void> {
+    await convert(this.#native.cancel(requestId));
+  }
+
+  /**
+   * What one invocation writes, from its first byte or from `position` on, until its end. Of one
+   * that has ended the last 4 KiB of each stream are kept, and for some seconds all.
+   */
+  async followInvocation(
+    requestId: string,
+    options: { position?: string } = {},
+  ): Promise<Logs<LogItem>> {
+    checkFields('followInvocation', options, ['position']);
+    return new Logs(await convert(this.#native.followInvocation(requestId, options.position)));
+  }
+
+  /**
+   * What all invocations of a function that run on this platform write, from now on, or after the
+   * event whose id is `after`. Whoever reads too slowly loses the oldest lines.
+   */
+  async followFunction(name: string, options: FollowOptions = {}): Promise<Logs<LogEvent>> {
+    checkFields('followFunction', options, ['after']);
+    return new Logs(await convert(this.#native.followFunction(name, options.after)));
+  }
+
+  /** What all invocations on this platform write; see `followFunction`. */
+  followAll(options: FollowOptions = {}): Logs<LogEvent> {
+    checkFields('followAll', options, ['after']);
+    return new Logs(convertNow(() => this.#native.followAll(options.after)));
   }
 
   /**
@@ -350,6 +439,54 @@ export class Platform {
     return convert(this.#native.invocationSummary(filterOf(filter)));
   }
 
+  /** Makes an access token for a server on the same store, and gives its secret, kept nowhere. */
+  async tokenCreate(
+    name: string,
+    scopes: readonly string[],
+  ): Promise<{ token: Token; secret: string }> {
+    const { token, secret } = await convert(this.#native.tokenCreate(name, [...scopes]));
+    return { token: tokenOf(token), secret };
+  }
+
+  /** The token with this secret, if there is one. */
+  async tokenFind(secret: string): Promise<Token | null> {
+    const token = await convert(this.#native.tokenFind(secret));
+    return token && tokenOf(token);
+  }
+
+  /** All tokens, oldest first. */
+  async tokenList(): Promise<Token[]> {
+    return (await convert(this.#native.tokenList())).map(tokenOf);
+  }
+
+  /** Revokes a token, by its id. */
+  async tokenDelete(id: string): Promise<void> {
+    await convert(this.#native.tokenDelete(id));
+  }
+
+  /**
+   * Looks at the store and at every runtime, at all of them at once. What has not answered after
+   * `patienceMs` does not work.
+   */
+  async readiness(patienceMs: number): Promise<Readiness> {
+    const { runtimes, ...state } = await convert(this.#native.readiness(patienceMs));
+    return { ...state, runtimes: Object.fromEntries(runtimes.map((it) => [it.runtime, it.works])) };
+  }
+
+  /** How records stand on their way into the store; null where recording is off. */
+  recorderStatus(): RecorderStatus | null {
+    const state = this.#native.recorderStatus();
+    if (state === null) return null;
+    const { oldestPendingAt, sheddingSince, store, disk, ...counts } = state;
+    return {
+      ...counts,
+      oldestPendingAt: dateOf(oldestPendingAt),
+      sheddingSince: dateOf(sheddingSince),
+      store: troubleOf(store),
+      disk: troubleOf(disk),
+    };
+  }
+
   /** The names of the runtimes. */
   runtimes(): string[] {
     return this.#native.runtimes();
@@ -388,6 +525,31 @@ Object.defineProperty(Platform.prototype, DISPOSE, {
     return this.close();
   },
 });
+
+/** A run to hold, which `signal` kills. */
+function held<R>(started: NativeInvocation, signal: AbortSignal | undefined): Invocation<R> {
+  const invocation = new Invocation<R>(started);
+  if (signal) {
+    const abort = (): void => invocation.cancel();
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    const forget = (): void => signal.removeEventListener('abort', abort);
+    invocation.outcome().then(forget, forget);
+  }
+  return invocation;
+}
+
+function tokenOf(from: NativeToken): Token {
+  return { ...from, createdAt: new Date(from.createdAt) };
+}
+
+function dateOf(milliseconds: number | undefined): Date | undefined {
+  return milliseconds === undefined ? undefined : new Date(milliseconds);
+}
+
+function troubleOf(from: TroubleState | undefined): Trouble | undefined {
+  return from && { ...from, since: new Date(from.since) };
+}
 
 function text(qualifier: string | number | undefined): string | undefined {
   return qualifier === undefined ? undefined : String(qualifier);

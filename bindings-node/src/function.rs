@@ -50,6 +50,10 @@ pub struct FunctionSpec {
     pub network: Option<String>,
     /// Each invocation of a handler in a process of its own (default false).
     pub fresh_process: Option<bool>,
+    /// Sandboxes that are kept warm, code loaded, also while nobody calls (default 0).
+    pub min_warm: Option<u32>,
+    /// What a handler leaves running when it has answered is not killed (default false).
+    pub keep_processes: Option<bool>,
 }
 
 impl FunctionSpec {
@@ -132,6 +136,8 @@ impl FunctionSpec {
         patch.image = optional("image", self.image, cleared);
         patch.network = self.network;
         patch.fresh_process = self.fresh_process;
+        patch.min_warm = self.min_warm;
+        patch.keep_processes = self.keep_processes;
         Ok((patch, package_name))
     }
 }
@@ -158,6 +164,8 @@ pub struct FunctionInfo {
     pub image: Option<String>,
     pub network: String,
     pub fresh_process: bool,
+    pub min_warm: u32,
+    pub keep_processes: bool,
     /// `inline` or `zip`.
     pub code_format: Option<String>,
     pub code_size_bytes: f64,
@@ -192,6 +200,8 @@ impl From<Function> for FunctionInfo {
             image: config.image,
             network: config.network,
             fresh_process: config.fresh_process,
+            min_warm: config.min_warm,
+            keep_processes: config.keep_processes,
             code_format: code.map(|code| {
                 match code.format {
                     CodeFormat::Zip => "zip",

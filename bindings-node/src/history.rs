@@ -1,12 +1,11 @@
-//! What has been run, what is there now, and what is amiss.
+//! What has been run.
 
 use lambda_core::Result;
+use lambda_core::model::limits::PAGE_DEFAULT;
 use lambda_core::model::{
     Bucket, InvocationEntry, InvocationRecord, InvocationSummary, Namespace, RuntimeName, Status,
     Summary,
 };
-use lambda_core::pool::PoolStats;
-use lambda_core::runtime::{Finding, Severity};
 use lambda_core::store::{ListInvocations, SummarizeInvocations};
 use napi_derive::napi;
 
@@ -45,7 +44,8 @@ impl NativeFilter {
         self,
         function: Option<lambda_core::model::FunctionId>,
     ) -> Result<ListInvocations> {
-        let mut request = ListInvocations::first(Namespace::default(), self.limit.unwrap_or(50));
+        let mut request =
+            ListInvocations::first(Namespace::default(), self.limit.unwrap_or(PAGE_DEFAULT));
         request.function = function;
         request.from = time(self.from)?;
         request.to = time(self.to)?;
@@ -259,70 +259,6 @@ impl From<InvocationSummary> for InvocationFigures {
             functions: functions.collect(),
             runtimes: runtimes.collect(),
             series: series.collect(),
-        }
-    }
-}
-
-/// This platform's sandboxes, in numbers.
-#[napi(object, object_from_js = false)]
-pub struct PoolState {
-    /// Being created.
-    pub creating: u32,
-    /// Booted, without code and without work.
-    pub prewarmed: u32,
-    /// With a function's code, and without work.
-    pub idle: u32,
-    /// Serving.
-    pub busy: u32,
-    /// Told to die, and still charged.
-    pub removing: u32,
-    /// Of those without work: frozen.
-    pub frozen: u32,
-    /// Memory limits of all of these together, in MiB.
-    pub memory_mib: f64,
-    /// Invocations that wait.
-    pub waiting: u32,
-}
-
-#[allow(clippy::cast_precision_loss)]
-impl From<PoolStats> for PoolState {
-    fn from(from: PoolStats) -> Self {
-        Self {
-            creating: from.creating,
-            prewarmed: from.prewarmed,
-            idle: from.idle,
-            busy: from.busy,
-            removing: from.removing,
-            frozen: from.frozen,
-            memory_mib: from.memory_mib as f64,
-            waiting: from.waiting,
-        }
-    }
-}
-
-/// One thing that a check looked at.
-#[napi(object, object_from_js = false)]
-pub struct CheckFinding {
-    pub subject: String,
-    /// `ok`, `warning` or `error`.
-    pub severity: String,
-    pub detail: String,
-    /// How to mend it, where there is something to mend.
-    pub mend: Option<String>,
-}
-
-impl From<Finding> for CheckFinding {
-    fn from(from: Finding) -> Self {
-        Self {
-            subject: from.subject,
-            severity: match from.severity {
-                Severity::Ok => "ok",
-                Severity::Warning => "warning",
-                Severity::Error => "error",
-            }
-            .to_owned(),
-            detail: from.detail,
-            mend: from.mend,
         }
     }
 }

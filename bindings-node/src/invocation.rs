@@ -1,12 +1,13 @@
 //! Running a function: the request, the outcome, and an invocation under way.
 
+use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lambda_core::executor::Canceller;
 use lambda_core::model::{Outcome, Payload, RuntimeName};
 use lambda_core::output::{LogReader, LogStream};
-use lambda_core::{Error, ExecuteRequest, Invocation, Platform, Result};
+use lambda_core::{Error, ExecuteRequest, Invocation, NewFunction, Platform, Result, TestRequest};
 use napi_derive::napi;
 use tokio_util::sync::CancellationToken;
 
@@ -30,17 +31,7 @@ impl TryFrom<NativeRequest> for ExecuteRequest {
 
     fn try_from(from: NativeRequest) -> Result<Self> {
         let mut request = Self::named(&from.function)?;
-        request.payload = match (from.event, from.args) {
-            (Some(_), Some(_)) => {
-                return Err(Error::invalid(
-                    "execute",
-                    "Give `args` (for a script) or an event (for a handler), not both.",
-                ));
-            }
-            (Some(event), None) => Payload::Event(event.into()),
-            (None, Some(args)) => Payload::Args(args),
-            (None, None) => Payload::Empty,
-        };
+        request.payload = payload(from.event, from.args)?;
         if let Some(qualifier) = &from.qualifier {
             request.qualifier = qualifier.parse()?;
         }
@@ -162,13 +153,29 @@ pub(crate) async fn execute(
     token: Option<CancellationToken>,
 ) -> Result<Option<NativeOutcome>> {
     let request = request.try_into()?;
+    finish(platform.start(request), token).await
+}
+
+/// As [`execute`], for code that is not deployed.
+pub(crate) async fn test(
+    platform: Platform,
+    request: Result<TestRequest>,
+    token: Option<CancellationToken>,
+) -> Result<Option<NativeOutcome>> {
+    finish(platform.start_test(request?), token).await
+}
+
+async fn finish(
+    start: impl Future<Output = Result<Invocation>>,
+    token: Option<CancellationToken>,
+) -> Result<Option<NativeOutcome>> {
     let Some(token) = token else {
-        return Ok(Some(platform.execute(request).await?.into()));
+        return Ok(Some(start.await?.outcome().await?.into()));
     };
     let invocation = tokio::select! {
         biased;
         () = token.cancelled() => return Ok(None),
-        started = platform.start(request) => started?,
+        started = start => started?,
     };
     let canceller = invocation.canceller();
     let outcome = invocation.outcome();
@@ -181,6 +188,33 @@ pub(crate) async fn execute(
         }
     };
     Ok(Some(outcome.into()))
+}
+
+/// A test of code with an event or args.
+pub(crate) fn test_request(
+    new: NewFunction,
+    event: Option<String>,
+    args: Option<Vec<String>>,
+    trace_id: Option<String>,
+) -> Result<TestRequest> {
+    let mut request = TestRequest::new(new.name, new.config, new.code);
+    request.payload = payload(event, args)?;
+    request.trace_id = trace_id;
+    Ok(request)
+}
+
+fn payload(event: Option<String>, args: Option<Vec<String>>) -> Result<Payload> {
+    Ok(match (event, args) {
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid(
+                "execute",
+                "Give `args` (for a script) or an event (for a handler), not both.",
+            ));
+        }
+        (Some(event), None) => Payload::Event(event.into()),
+        (None, Some(args)) => Payload::Args(args),
+        (None, None) => Payload::Empty,
+    })
 }
 
 /// An invocation under way.

@@ -15,5 +15,8 @@ mod error;
 mod function;
 mod history;
 mod invocation;
+mod logs;
 mod options;
 mod platform;
+mod state;
+mod token;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lambda_core::model::{Namespace, RuntimeName};
+use lambda_core::model::{Namespace, Retention, RuntimeName};
 use lambda_core::pool::PoolOptions as CorePoolOptions;
 use lambda_core::runtime::{ContainerOptions, DockerRuntime, GvisorRuntime};
 use lambda_core::{Error, Platform, Result, Runtime};
@@ -30,6 +30,30 @@ pub struct PlatformOptions {
     pub drain_timeout_ms: Option<u32>,
     /// Whether invocations are recorded (default true).
     pub recording: Option<bool>,
+    /// How long the store keeps what is recorded.
+    pub retention: Option<RetentionOptions>,
+    /// Bytes of records that the store has not taken yet, at which new ones are shed (default 256
+    /// MiB).
+    pub journal_bytes_max: Option<f64>,
+    /// Bytes of recent output that are kept in memory, for those who come back to live logs
+    /// (default 4 MiB).
+    pub live_log_bytes: Option<u32>,
+}
+
+/// How long the store keeps what is recorded, in milliseconds; `Infinity`: for ever.
+#[napi(object, object_to_js = false)]
+#[derive(Default)]
+pub struct RetentionOptions {
+    /// Records of invocations (default 30 days).
+    pub invocations_ms: Option<f64>,
+    /// What invocations wrote (default 7 days).
+    pub outputs_ms: Option<f64>,
+    /// Figures per minute (default 2 days).
+    pub minutes_ms: Option<f64>,
+    /// Figures per hour (default 90 days).
+    pub hours_ms: Option<f64>,
+    /// Figures per day (default for ever).
+    pub days_ms: Option<f64>,
 }
 
 /// Bounds of the warm-sandbox pool. Each has a default.
@@ -42,6 +66,8 @@ pub struct PoolOptions {
     pub memory_mib_max: Option<u32>,
     /// Most sandboxes of one function that names no `concurrency` (default 16).
     pub function_concurrency: Option<u32>,
+    /// Sandboxes of one function whose work burns CPU (default the machine's cores).
+    pub cores: Option<u32>,
     /// Most sandboxes that are being created at once.
     pub creating_max: Option<u32>,
     /// Most invocations that wait for a sandbox (default 1000).
@@ -72,6 +98,8 @@ pub struct ContainersOptions {
     pub allowed_networks: Option<Vec<String>>,
     /// Whether /tmp is emptied after each invocation (default false).
     pub clear_tmp: Option<bool>,
+    /// Whether what idles is frozen by its own cgroup, where this process may (default true).
+    pub cgroup_freezer: Option<bool>,
     /// Under which name Docker knows runc (default `runc`).
     pub runc: Option<String>,
     /// Under which name Docker knows gVisor (default `runsc`).
@@ -91,6 +119,13 @@ pub(crate) async fn open(options: PlatformOptions, fake: bool) -> Result<Platfor
     }
     if let Some(ms) = options.drain_timeout_ms {
         builder = builder.drain_timeout(Duration::from_millis(ms.into()));
+    }
+    builder = builder.retention(options.retention.unwrap_or_default().retention()?);
+    if let Some(bytes) = options.journal_bytes_max {
+        builder = builder.journal_bytes_max(whole("journalBytesMax", bytes)?);
+    }
+    if let Some(bytes) = options.live_log_bytes {
+        builder = builder.live_log_bytes(bytes as usize);
     }
     let containers = options.containers.unwrap_or_default().over(&root);
     let names = options
@@ -117,6 +152,41 @@ pub(crate) async fn open(options: PlatformOptions, fake: bool) -> Result<Platfor
         }
     };
     builder.store(lambda_store::open(&url).await?).build().await
+}
+
+/// A number that is exact in JavaScript.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // It is in range.
+fn whole(name: &str, value: f64) -> Result<u64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
+    if (0.0..=EXACT_MAX).contains(&value) && value.fract() == 0.0 {
+        return Ok(value as u64);
+    }
+    Err(invalid(format!("`{name}` is a whole number, at least 0.")))
+}
+
+impl RetentionOptions {
+    fn retention(&self) -> Result<Retention> {
+        let mut retention = Retention::default();
+        let each = [
+            (
+                "invocationsMs",
+                self.invocations_ms,
+                &mut retention.invocations,
+            ),
+            ("outputsMs", self.outputs_ms, &mut retention.outputs),
+            ("minutesMs", self.minutes_ms, &mut retention.minutes),
+            ("hoursMs", self.hours_ms, &mut retention.hours),
+            ("daysMs", self.days_ms, &mut retention.days),
+        ];
+        for (name, given, kept) in each {
+            match given {
+                None => {}
+                Some(f64::INFINITY) => *kept = None,
+                Some(ms) => *kept = Some(Duration::from_millis(whole(name, ms)?)),
+            }
+        }
+        Ok(retention)
+    }
 }
 
 fn invalid(message: String) -> Error {
@@ -158,6 +228,7 @@ impl From<PoolOptions> for CorePoolOptions {
         set(&mut options.sandboxes_max, from.sandboxes_max);
         set(&mut options.memory_mib_max, from.memory_mib_max);
         set(&mut options.function_concurrency, from.function_concurrency);
+        set(&mut options.cores, from.cores);
         set(&mut options.creating_max, from.creating_max);
         set(&mut options.queue_max, from.queue_max);
         set(&mut options.queue_timeout, millis(from.queue_timeout_ms));
@@ -189,7 +260,12 @@ impl ContainersOptions {
         options
             .allowed_networks
             .extend(self.allowed_networks.unwrap_or_default());
-        options.clear_tmp = self.clear_tmp.unwrap_or_default();
+        if let Some(clear) = self.clear_tmp {
+            options.clear_tmp = clear;
+        }
+        if let Some(own) = self.cgroup_freezer {
+            options.cgroup_freezer = own;
+        }
         options
     }
 }

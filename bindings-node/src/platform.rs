@@ -1,6 +1,10 @@
 //! The platform, as lib/platform.ts calls it.
 
-use lambda_core::model::{AliasName, CodeSource, FunctionId, FunctionRef, Qualifier, RevisionId};
+use std::time::Duration;
+
+use lambda_core::model::{
+    AliasName, CodeSource, FunctionId, FunctionRef, Qualifier, RevisionId, TokenDigest,
+};
 use lambda_core::{Error, NewFunction, Platform, Result};
 use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
@@ -8,11 +12,15 @@ use napi_derive::napi;
 
 use crate::error::to_js;
 use crate::function::{AliasInfo, FunctionCode, FunctionInfo, FunctionPage, FunctionSpec};
-use crate::history::{
-    CheckFinding, InvocationFigures, InvocationInfo, InvocationPage, NativeFilter, PoolState,
-};
+use crate::history::{InvocationFigures, InvocationInfo, InvocationPage, NativeFilter};
 use crate::invocation::{self, NativeCancel, NativeInvocation, NativeOutcome, NativeRequest};
+use crate::logs::NativeLogs;
 use crate::options::{self, PlatformOptions};
+use crate::state::{CheckFinding, PoolState, ReadinessState, RecorderState};
+use crate::token::{self, NativeNewToken, NativeToken};
+
+/// What code that is tested sees as its function's name, as over HTTP.
+const TEST_NAME: &str = "test";
 
 #[napi]
 pub struct NativePlatform(Platform);
@@ -47,6 +55,83 @@ impl NativePlatform {
         let request = request.try_into().map_err(to_js)?;
         let invocation = self.0.start(request).await.map_err(to_js)?;
         Ok(NativeInvocation::new(invocation))
+    }
+
+    #[napi]
+    pub fn test<'env>(
+        &self,
+        env: &'env Env,
+        spec: FunctionSpec,
+        event: Option<String>,
+        args: Option<Vec<String>>,
+        trace_id: Option<String>,
+        cancel: Option<&NativeCancel>,
+    ) -> napi::Result<PromiseRaw<'env, Option<NativeOutcome>>> {
+        let token = cancel.map(|cancel| cancel.0.clone());
+        let platform = self.0.clone();
+        env.spawn_future(async move {
+            let request = test_request(spec, event, args, trace_id).await;
+            invocation::test(platform, request, token)
+                .await
+                .map_err(to_js)
+        })
+    }
+
+    #[napi]
+    pub async fn start_test(
+        &self,
+        spec: FunctionSpec,
+        event: Option<String>,
+        args: Option<Vec<String>>,
+        trace_id: Option<String>,
+    ) -> napi::Result<NativeInvocation> {
+        let start = async {
+            let request = test_request(spec, event, args, trace_id).await?;
+            self.0.start_test(request).await
+        };
+        Ok(NativeInvocation::new(start.await.map_err(to_js)?))
+    }
+
+    #[napi]
+    pub async fn cancel(&self, request_id: String) -> napi::Result<()> {
+        let cancel = async { self.0.cancel(request_id.parse()?).await };
+        cancel.await.map_err(to_js)
+    }
+
+    #[napi]
+    pub async fn follow_invocation(
+        &self,
+        request_id: String,
+        position: Option<String>,
+    ) -> napi::Result<NativeLogs> {
+        let follow = async {
+            let position = position.map(|text| text.parse()).transpose()?;
+            let id = request_id.parse()?;
+            self.0
+                .follow_invocation(id, position.unwrap_or_default())
+                .await
+        };
+        Ok(follow.await.map_err(to_js)?.into())
+    }
+
+    #[napi]
+    pub async fn follow_function(
+        &self,
+        name: String,
+        after: Option<String>,
+    ) -> napi::Result<NativeLogs> {
+        let follow = async {
+            let after = after.map(|text| text.parse()).transpose()?;
+            let id = self.0.function_get(&name.parse()?).await?.id;
+            Ok(self.0.follow_function(id, after))
+        };
+        Ok(follow.await.map_err(to_js)?.into())
+    }
+
+    #[napi]
+    pub fn follow_all(&self, after: Option<String>) -> napi::Result<NativeLogs> {
+        let after = after.map(|text| text.parse()).transpose();
+        Ok(self.0.follow_all(after.map_err(to_js)?).into())
     }
 
     #[napi]
@@ -215,6 +300,49 @@ impl NativePlatform {
     }
 
     #[napi]
+    pub async fn token_create(
+        &self,
+        name: String,
+        scopes: Vec<String>,
+    ) -> napi::Result<NativeNewToken> {
+        let create = async { self.0.token_create(&name, token::scopes(&scopes)?).await };
+        let (token, secret) = create.await.map_err(to_js)?;
+        Ok(NativeNewToken {
+            token: token.into(),
+            secret,
+        })
+    }
+
+    #[napi]
+    pub async fn token_find(&self, secret: String) -> napi::Result<Option<NativeToken>> {
+        let found = self.0.token_find(TokenDigest::of(&secret)).await;
+        Ok(found.map_err(to_js)?.map(Into::into))
+    }
+
+    #[napi]
+    pub async fn token_list(&self) -> napi::Result<Vec<NativeToken>> {
+        let tokens = self.0.token_list().await.map_err(to_js)?;
+        Ok(tokens.into_iter().map(Into::into).collect())
+    }
+
+    #[napi]
+    pub async fn token_delete(&self, id: String) -> napi::Result<()> {
+        let delete = async { self.0.token_delete(id.parse()?).await };
+        delete.await.map_err(to_js)
+    }
+
+    #[napi]
+    pub async fn readiness(&self, patience_ms: u32) -> ReadinessState {
+        let patience = Duration::from_millis(patience_ms.into());
+        self.0.readiness(patience).await.into()
+    }
+
+    #[napi]
+    pub fn recorder_status(&self) -> Option<RecorderState> {
+        self.0.recorder_status().map(Into::into)
+    }
+
+    #[napi]
     pub fn runtimes(&self) -> Vec<String> {
         let names = self.0.runtimes().into_iter();
         names.map(Into::into).collect()
@@ -255,6 +383,16 @@ impl NativePlatform {
             Some(name) => Some(self.0.function_get(&name).await?.id),
         })
     }
+}
+
+async fn test_request(
+    mut spec: FunctionSpec,
+    event: Option<String>,
+    args: Option<Vec<String>>,
+    trace_id: Option<String>,
+) -> Result<lambda_core::TestRequest> {
+    spec.name.get_or_insert_with(|| TEST_NAME.to_owned());
+    invocation::test_request(new_function(spec).await?, event, args, trace_id)
 }
 
 async fn new_function(spec: FunctionSpec) -> Result<NewFunction> {

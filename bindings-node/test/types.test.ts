@@ -21,6 +21,12 @@ export async function sample(signal: AbortSignal): Promise<number> {
   let sum: number = await add({ a: 1, b: 2 });
   for await (const each of add.map([{ a: 1, b: 2 }], { concurrency: 2 })) sum += each;
   const page: Page<FunctionInfo> = await platform.functionList({ limit: 10 });
+  for await (const event of await platform.followFunction('x')) {
+    if (event.kind === 'output') console.log(event.seenAt.getTime(), event.stream, event.text);
+    else if (event.kind === 'end') console.log(event.requestId, event.status);
+  }
+  const tested: Outcome<number> = await platform.test<number>({ code: '1', language: 'python' }, { signal });
+  await platform.cancel(tested.requestId);
   // @ts-expect-error: a field that does not exist
   await platform.deploy({ name: 'x', timeout: 5 });
   // @ts-expect-error: the event has the function's own type

@@ -87,5 +87,7 @@ export declare class FunctionError extends LambdaError {
 export declare function invalid(operation: string, message: string, hint?: string): InvalidParameterError;
 /** Waits for the native side, and makes its errors these classes, with the caller's stack. */
 export declare function convert<T>(call: Promise<T>): Promise<T>;
+/** As `convert`, where nothing is waited for. */
+export declare function convertNow<T>(call: () => T): T;
 /** Refuses names of fields that do not exist: a typo is an error, not a default. */
 export declare function checkFields(what: string, given: object | undefined, known: readonly string[]): void;

@@ -1,5 +1,5 @@
 /** One execution of a function: what it is asked for, how it ends, and what it writes meanwhile. */
-import type { NativeInvocation, NativeOutcome, NativePlatform, NativeRequest } from '../native.js';
+import type { NativeCancel, NativeInvocation, NativeOutcome, NativePlatform, NativeRequest } from '../native.js';
 /** How a function is invoked. */
 export interface InvokeOptions {
     /** A version's number, or the name of an alias (default: the current version). */
@@ -20,6 +20,8 @@ export interface ExecuteOptions extends InvokeOptions {
     /** Command-line args of a script. */
     args?: readonly string[];
 }
+/** How code that is not deployed is run. Its runtime and timeout are the function's. */
+export type TestOptions = Pick<ExecuteOptions, 'event' | 'args' | 'signal' | 'traceId'>;
 /** How many invocations are made of many events. */
 export interface MapOptions extends InvokeOptions {
     /** Most invocations at once (default 16). */
@@ -36,10 +38,18 @@ export interface LogChunk {
     text: string;
 }
 export declare const INVOKE_FIELDS: readonly ['qualifier', 'runtime', 'timeoutMs', 'signal', 'traceId'];
+export declare const TEST_FIELDS: readonly ['event', 'args', 'signal', 'traceId'];
 export declare function outcomeOf<T>(from: NativeOutcome): Outcome<T>;
 export declare function requestOf(name: string, options: ExecuteOptions, what: string): NativeRequest;
+/** What is run is called with: an event as JSON, or args. */
+export declare function payloadOf({ event, args }: ExecuteOptions, what: string): {
+    event: string | undefined;
+    args: string[] | undefined;
+};
 /** Runs to the end. Rejects with the signal's reason once that is aborted and the run is dead. */
 export declare function run<T>(platform: NativePlatform, request: NativeRequest, signal: AbortSignal | undefined): Promise<Outcome<T>>;
+/** Starts a run that `signal` kills, and waits for its end. */
+export declare function withSignal<T>(signal: AbortSignal | undefined, start: (cancel?: NativeCancel) => Promise<NativeOutcome | null | undefined>): Promise<Outcome<T>>;
 /** The result of a run, or the error that its function failed with. */
 export declare function resultOf<T>(outcome: Outcome<T>): T;
 /** An invocation under way. It runs on if nobody waits for it. */

@@ -1,6 +1,7 @@
 /** The platform: what applications hold. */
-import type { AliasInfo, CheckFinding, FunctionCode, FunctionInfo as NativeFunctionInfo, FunctionSpec, InvocationFigures, InvocationInfo as NativeInvocationInfo, PlatformOptions, PoolState } from '../native.js';
-import { type ExecuteOptions, Invocation, type InvokeOptions, type MapOptions, type Outcome } from './invocation.js';
+import type { AliasInfo, CheckFinding, FunctionCode, FunctionInfo as NativeFunctionInfo, FunctionSpec, InvocationFigures, InvocationInfo as NativeInvocationInfo, NativeToken, PlatformOptions, PoolState, ReadinessState, RecorderState as NativeRecorderState, TroubleState } from '../native.js';
+import { type ExecuteOptions, Invocation, type InvokeOptions, type MapOptions, type Outcome, type TestOptions } from './invocation.js';
+import { type FollowOptions, Logs, type LogEvent, type LogItem } from './logs.js';
 /** A function at one of its versions. */
 export interface FunctionInfo extends Omit<NativeFunctionInfo, 'createdAt' | 'updatedAt'> {
     createdAt: Date;
@@ -9,6 +10,31 @@ export interface FunctionInfo extends Omit<NativeFunctionInfo, 'createdAt' | 'up
 /** What is recorded of an invocation. */
 export interface InvocationInfo extends Omit<NativeInvocationInfo, 'startedAt'> {
     startedAt: Date;
+}
+/** An access token for a server on the same store, without its secret. */
+export interface Token extends Omit<NativeToken, 'createdAt'> {
+    createdAt: Date;
+}
+/** What works at the moment. */
+export interface Readiness extends Omit<ReadinessState, 'runtimes'> {
+    /** Which runtimes can create sandboxes, as far as a quick look tells. */
+    runtimes: Record<string, boolean>;
+}
+/** Something that does not work for the time being. */
+export interface Trouble extends Omit<TroubleState, 'since'> {
+    since: Date;
+}
+type RecorderTimes = 'oldestPendingAt' | 'sheddingSince' | 'store' | 'disk';
+/** How records of invocations stand on their way into the store. Counts are since the start. */
+export interface RecorderStatus extends Omit<NativeRecorderState, RecorderTimes> {
+    /** When the invocation ended whose record has waited longest. */
+    oldestPendingAt?: Date;
+    /** Since when every new record is lost. */
+    sheddingSince?: Date;
+    /** What keeps the store from taking records. */
+    store?: Trouble;
+    /** What keeps the disk from syncing the journal. */
+    disk?: Trouble;
 }
 /** One page of a listing, newest first. */
 export interface Page<T> {
@@ -108,6 +134,29 @@ export declare class Platform {
     /** Starts a run and gives it to hold: its logs while it runs, its outcome, a way to cancel it. */
     start<R = unknown>(name: string, options?: ExecuteOptions): Promise<Invocation<R>>;
     /**
+     * Runs code that is not deployed, once, and gives the whole outcome. `name` is what the code sees
+     * as its function's (default `test`); an archive has at most 4 MiB.
+     */
+    test<R = unknown>(spec: FunctionSpec, options?: TestOptions): Promise<Outcome<R>>;
+    /** Starts code that is not deployed, and gives the run to hold; see `test`. */
+    startTest<R = unknown>(spec: FunctionSpec, options?: TestOptions): Promise<Invocation<R>>;
+    /** Kills an invocation of this platform that runs, or waits to run. */
+    cancel(requestId: string): Promise<void>;
+    /**
+     * What one invocation writes, from its first byte or from `position` on, until its end. Of one
+     * that has ended the last 4 KiB of each stream are kept, and for some seconds all.
+     */
+    followInvocation(requestId: string, options?: {
+        position?: string;
+    }): Promise<Logs<LogItem>>;
+    /**
+     * What all invocations of a function that run on this platform write, from now on, or after the
+     * event whose id is `after`. Whoever reads too slowly loses the oldest lines.
+     */
+    followFunction(name: string, options?: FollowOptions): Promise<Logs<LogEvent>>;
+    /** What all invocations on this platform write; see `followFunction`. */
+    followAll(options?: FollowOptions): Logs<LogEvent>;
+    /**
      * Calls a handler with each of many events and yields the results in the events' order, with at
      * most `concurrency` calls at once. The first failure is thrown at its place, and ends the
      * others, as leaving the loop does.
@@ -121,6 +170,24 @@ export declare class Platform {
     invocationGet(requestId: string): Promise<InvocationInfo>;
     /** Counts and durations over invocations. */
     invocationSummary(filter?: SummaryFilter): Promise<InvocationFigures>;
+    /** Makes an access token for a server on the same store, and gives its secret, kept nowhere. */
+    tokenCreate(name: string, scopes: readonly string[]): Promise<{
+        token: Token;
+        secret: string;
+    }>;
+    /** The token with this secret, if there is one. */
+    tokenFind(secret: string): Promise<Token | null>;
+    /** All tokens, oldest first. */
+    tokenList(): Promise<Token[]>;
+    /** Revokes a token, by its id. */
+    tokenDelete(id: string): Promise<void>;
+    /**
+     * Looks at the store and at every runtime, at all of them at once. What has not answered after
+     * `patienceMs` does not work.
+     */
+    readiness(patienceMs: number): Promise<Readiness>;
+    /** How records stand on their way into the store; null where recording is off. */
+    recorderStatus(): RecorderStatus | null;
     /** The names of the runtimes. */
     runtimes(): string[];
     /** This platform's sandboxes, in numbers. */
@@ -139,3 +206,4 @@ export interface Platform {
     /** `close`, for `await using`. */
     [Symbol.asyncDispose](): Promise<void>;
 }
+export {};

@@ -8,7 +8,7 @@ sandboxes, in Docker or in gVisor.
 `AsyncPlatform` is the same for asyncio.
 """
 
-from ._async import AsyncInvocation, AsyncPlatform, AsyncRemoteFunction
+from ._async import AsyncInvocation, AsyncLogs, AsyncPlatform, AsyncRemoteFunction
 from ._errors import (
     Closed,
     Conflict,
@@ -33,8 +33,8 @@ from ._errors import (
     Unauthenticated,
     UnsupportedMediaType,
 )
-from ._requests import ContainerOptions, FunctionConfig, PoolOptions
-from ._sync import Invocation, Platform, RemoteFunction
+from ._requests import ContainerOptions, FunctionConfig, PoolOptions, Retention
+from ._sync import Invocation, Logs, Platform, RemoteFunction
 from ._types import (
     Alias,
     Failure,
@@ -44,18 +44,26 @@ from ._types import (
     InvocationEntry,
     InvocationRecord,
     InvocationSummary,
+    LogEvent,
+    LogItem,
     LogLine,
     Outcome,
     Page,
     PoolStats,
+    ProvisionedStats,
+    Readiness,
+    RecorderStatus,
     Summary,
     SummaryPoint,
     Timings,
+    Token,
+    Trouble,
 )
 
 __all__ = [
     "Alias",
     "AsyncInvocation",
+    "AsyncLogs",
     "AsyncPlatform",
     "AsyncRemoteFunction",
     "Closed",
@@ -81,7 +89,10 @@ __all__ = [
     "InvocationEntry",
     "InvocationRecord",
     "InvocationSummary",
+    "LogEvent",
+    "LogItem",
     "LogLine",
+    "Logs",
     "NotFound",
     "Outcome",
     "Page",
@@ -91,13 +102,19 @@ __all__ = [
     "PoolOptions",
     "PoolStats",
     "PreconditionFailed",
+    "ProvisionedStats",
+    "Readiness",
+    "RecorderStatus",
     "RemoteFunction",
+    "Retention",
     "RuntimeUnavailable",
     "StoreUnavailable",
     "Summary",
     "SummaryPoint",
     "Throttled",
     "Timings",
+    "Token",
+    "Trouble",
     "Unauthenticated",
     "UnsupportedMediaType",
 ]

@@ -11,23 +11,30 @@ from typing_extensions import ParamSpec, Unpack
 
 from . import _code, _decorator, _native, _requests, _types
 from ._async_link import AsyncLink
-from ._requests import FunctionConfig, execution, result, text
+from ._requests import FunctionConfig, result, text
 from ._types import (
     EMPTY_EVENT,
+    PAGE_DEFAULT,
     Alias,
     Finding,
     Function,
     InvocationEntry,
     InvocationRecord,
     InvocationSummary,
+    LogEvent,
+    LogItem,
     LogLine,
     Outcome,
     Page,
     PoolStats,
+    Readiness,
+    RecorderStatus,
+    Token,
 )
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class AsyncPlatform(AsyncLink):
@@ -94,7 +101,7 @@ class AsyncPlatform(AsyncLink):
         )
         return code
 
-    async def function_list(self, limit: int = 1000, cursor: str | None = None) -> Page[Function]:
+    async def function_list(self, limit: int = PAGE_DEFAULT, cursor: str | None = None) -> Page[Function]:
         """Functions, newest first."""
         return _types.functions(await self._call(self._native.function_list, limit, cursor))
 
@@ -103,21 +110,29 @@ class AsyncPlatform(AsyncLink):
         await self._call(self._native.function_delete, function)
 
     async def version_list(
-        self, function: str, limit: int = 1000, cursor: str | None = None
+        self, function: str, limit: int = PAGE_DEFAULT, cursor: str | None = None
     ) -> Page[Function]:
         """The versions of a function, newest first."""
         return _types.functions(
             await self._call(self._native.version_list, function, limit, cursor)
         )
 
-    async def rollback(self, function: str, version: int) -> Function:
-        """Makes another version the current one; nothing is copied."""
-        return _types.function(await self._call(self._native.rollback, function, version))
-
-    async def alias_set(self, function: str, alias: str, version: int) -> Function:
-        """Points an alias at a version, and returns the function at it."""
+    async def rollback(
+        self, function: str, version: int, *, expected_revision: str | None = None
+    ) -> Function:
+        """Makes another version the current one; nothing is copied. `PreconditionFailed` if the
+        function's revision is not the expected one, where one is."""
         return _types.function(
-            await self._call(self._native.alias_set, function, alias, version)
+            await self._call(self._native.rollback, function, version, expected_revision)
+        )
+
+    async def alias_set(
+        self, function: str, alias: str, version: int, *, expected_revision: str | None = None
+    ) -> Function:
+        """Points an alias at a version, and returns the function at it. `PreconditionFailed` if
+        the function's revision is not the expected one, where one is."""
+        return _types.function(
+            await self._call(self._native.alias_set, function, alias, version, expected_revision)
         )
 
     async def alias_list(self, function: str) -> tuple[Alias, ...]:
@@ -139,13 +154,12 @@ class AsyncPlatform(AsyncLink):
         qualifier: str | int | None = None,
         runtime: str | None = None,
         timeout_ms: int | None = None,
+        trace_id: str | None = None,
     ) -> Outcome:
         """Runs a function, and returns how that ended: a function that fails is an outcome, too.
         Cancelling the task kills the sandbox."""
-        native: tuple[Any, ...] = await self._call(
-            self._native.execute,
-            *execution(function, args, event, qualifier, runtime, timeout_ms),
-        )
+        run = _requests.run(args, event, qualifier, runtime, timeout_ms, trace_id)
+        native: tuple[Any, ...] = await self._call(self._native.execute, function, run)
         return _types.outcome(native)
 
     async def invoke(
@@ -156,21 +170,15 @@ class AsyncPlatform(AsyncLink):
         qualifier: str | int | None = None,
         runtime: str | None = None,
         timeout_ms: int | None = None,
+        trace_id: str | None = None,
     ) -> Any:
         """Calls a handler function with an event, and returns its result.
 
         Raises `FunctionError` where it fails. Cancelling the task kills the sandbox.
         """
-        native: tuple[Any, ...] = await self._call(
-            self._native.execute,
-            function,
-            None,
-            _requests.encode_event(event),
-            text(qualifier),
-            runtime,
-            timeout_ms,
-        )
-        return result(native)
+        data = _requests.encode_event(event)
+        run: _requests.Run = (None, data, text(qualifier), runtime, timeout_ms, trace_id)
+        return result(await self._call(self._native.execute, function, run))
 
     async def start(
         self,
@@ -181,13 +189,74 @@ class AsyncPlatform(AsyncLink):
         qualifier: str | int | None = None,
         runtime: str | None = None,
         timeout_ms: int | None = None,
+        trace_id: str | None = None,
     ) -> AsyncInvocation:
         """Starts a run, for its live output or to cancel it. Nobody has to wait for it."""
-        native: _native.Invocation = await self._call(
-            self._native.start,
-            *execution(function, args, event, qualifier, runtime, timeout_ms),
-        )
+        run = _requests.run(args, event, qualifier, runtime, timeout_ms, trace_id)
+        native: _native.Invocation = await self._call(self._native.start, function, run)
         return AsyncInvocation(self, native)
+
+    async def cancel(self, request_id: str) -> None:
+        """Kills an invocation of this platform that runs, or waits to run; `NotFound` if there is
+        none."""
+        await self._call(self._native.cancel, request_id)
+
+    async def test(
+        self,
+        code: str | bytes | os.PathLike[str],
+        args: Sequence[str] | None = None,
+        *,
+        event: object = None,
+        name: str = "test",
+        trace_id: str | None = None,
+        **config: Unpack[FunctionConfig],
+    ) -> Outcome:
+        """Runs code that is not deployed, once. `name` is what the code sees as its function's.
+        An archive has at most 4 MiB. Cancelling the task kills the sandbox."""
+        request = self._test(code, args, event, name, trace_id, config)
+        native: tuple[Any, ...] = await self._call(self._native.test, *request)
+        return _types.outcome(native)
+
+    async def start_test(
+        self,
+        code: str | bytes | os.PathLike[str],
+        args: Sequence[str] | None = None,
+        *,
+        event: object = None,
+        name: str = "test",
+        trace_id: str | None = None,
+        **config: Unpack[FunctionConfig],
+    ) -> AsyncInvocation:
+        """Starts code that is not deployed, for its live output or to cancel it; see `test`."""
+        request = self._test(code, args, event, name, trace_id, config)
+        native: _native.Invocation = await self._call(self._native.start_test, *request)
+        return AsyncInvocation(self, native)
+
+    # What functions write
+
+    async def follow_invocation(
+        self, request_id: str, position: str | None = None
+    ) -> AsyncLogs[LogItem]:
+        """What one invocation writes, from its first byte or from `position` on, until its end.
+        Of one that has ended the last 4 KiB of each stream are kept, and for some seconds all."""
+        logs: _native.LogSubscription = await self._call(
+            self._native.follow_invocation, request_id, position
+        )
+        return AsyncLogs(self, logs, _types.log_item)
+
+    async def follow_function(
+        self, function: str, after: str | None = None
+    ) -> AsyncLogs[LogEvent]:
+        """What all invocations of a function that run on this platform write, from now on, or
+        after the event whose id is `after`. Whoever reads too slowly loses the oldest lines."""
+        logs: _native.LogSubscription = await self._call(
+            self._native.follow_function, function, after
+        )
+        return AsyncLogs(self, logs, _types.log_event)
+
+    def follow_all(self, after: str | None = None) -> AsyncLogs[LogEvent]:
+        """What all invocations on this platform write; see `follow_function`."""
+        return AsyncLogs(self, self._native.follow_all(after), _types.log_event)
 
     # What has been run
 
@@ -199,7 +268,7 @@ class AsyncPlatform(AsyncLink):
         to: datetime | None = None,
         statuses: Sequence[str] = (),
         runtime: str | None = None,
-        limit: int = 50,
+        limit: int = PAGE_DEFAULT,
         cursor: str | None = None,
     ) -> Page[InvocationRecord]:
         """Records of invocations, newest first; a run is there within a second."""
@@ -226,6 +295,37 @@ class AsyncPlatform(AsyncLink):
             function = (await self.function_get(function)).id
         query = _requests.summary(function, from_, to, runtime, bucket)
         return _types.summary(await self._call(self._native.invocation_summary, query))
+
+    # Access to a server on the same store
+
+    async def token_create(self, name: str, scopes: Sequence[str]) -> tuple[Token, str]:
+        """Makes a token, and returns its secret with it, which is kept nowhere."""
+        return _types.new_token(
+            await self._call(self._native.token_create, name, list(scopes))
+        )
+
+    async def token_find(self, secret: str) -> Token | None:
+        """The token with this secret, if there is one."""
+        return _types.found_token(await self._call(self._native.token_find, secret))
+
+    async def token_list(self) -> tuple[Token, ...]:
+        """All tokens, oldest first."""
+        return _types.tokens(await self._call(self._native.token_list))
+
+    async def token_delete(self, token: str) -> None:
+        """Revokes a token, by its id."""
+        await self._call(self._native.token_delete, token)
+
+    # State
+
+    async def readiness(self, patience_ms: int) -> Readiness:
+        """Looks at the store and at every runtime, at all of them at once. What has not answered
+        after `patience_ms` does not work."""
+        return _types.readiness(await self._call(self._native.readiness, patience_ms))
+
+    def recorder_status(self) -> RecorderStatus | None:
+        """How records stand on their way into the store; none where recording is off."""
+        return _types.recorder_status(self._native.recorder_status())
 
     async def check(self, *, thorough: bool = False) -> tuple[Finding, ...]:
         """Looks at the store and every runtime; thoroughly it starts a sandbox in each."""
@@ -260,6 +360,25 @@ class AsyncPlatform(AsyncLink):
 
         return decorate
 
+    def _test(
+        self,
+        code: str | bytes | os.PathLike[str],
+        args: Sequence[str] | None,
+        event: object,
+        name: str,
+        trace_id: str | None,
+        config: FunctionConfig,
+    ) -> tuple[str, str | bytes, _requests.Run]:
+        data, fields = self._fields(name, code, config)
+        return fields, data, _requests.run(args, event, None, None, None, trace_id)
+
+    def _fields(
+        self, name: str, code: str | bytes | os.PathLike[str], config: FunctionConfig
+    ) -> tuple[str | bytes, str]:
+        data, language = _code.read(code, config.get("language"))
+        values = {"runtime": self._runtime, **config, "language": language}
+        return data, _requests.fields(values, name=name)
+
     async def _send(
         self,
         operation: str,
@@ -267,9 +386,7 @@ class AsyncPlatform(AsyncLink):
         code: str | bytes | os.PathLike[str],
         config: FunctionConfig,
     ) -> str:
-        data, language = _code.read(code, config.get("language"))
-        values = {"runtime": self._runtime, **config, "language": language}
-        fields = _requests.fields(values, name=name)
+        data, fields = self._fields(name, code, config)
         sent: str = await self._call(getattr(self._native, operation), fields, data)
         return sent
 
@@ -310,6 +427,31 @@ class AsyncInvocation:
     def cancel(self) -> None:
         """Kills the run; its outcome's status is then `cancelled`."""
         self._invocation.cancel()
+
+
+class AsyncLogs(Generic[T]):
+    """What is followed: an iterator, to be read by one at a time. It ends with the invocation, or
+    when the platform or this is closed."""
+
+    def __init__(
+        self, platform: AsyncLink, native: _native.LogSubscription, convert: Callable[[str], T]
+    ) -> None:
+        self._platform = platform
+        self._logs = native
+        self._convert = convert
+
+    def __aiter__(self) -> AsyncLogs[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        item: str | None = await self._platform._call(self._logs.next)
+        if item is None:
+            raise StopAsyncIteration
+        return self._convert(item)
+
+    def close(self) -> None:
+        """Ends it, also for whoever waits for the next item."""
+        self._logs.close()
 
 
 class AsyncRemoteFunction(Generic[P, R]):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from . import _errors, _requests
 from ._native import Platform as Native
-from ._requests import ContainerOptions, PoolOptions
+from ._requests import ContainerOptions, PoolOptions, Retention
 
 _open: weakref.WeakSet[Link] = weakref.WeakSet()
 
@@ -27,9 +27,22 @@ class Link:
         containers: ContainerOptions | None = None,
         drain_timeout_ms: int | None = None,
         recording: bool = True,
+        retention: Retention | None = None,
+        journal_bytes_max: int | None = None,
+        live_log_bytes: int | None = None,
     ) -> None:
         self._options = _requests.options(
-            data_dir, store, runtimes, namespace, drain_timeout_ms, recording, pool, containers
+            data_dir,
+            store,
+            runtimes,
+            namespace,
+            drain_timeout_ms,
+            recording,
+            retention,
+            journal_bytes_max,
+            live_log_bytes,
+            pool,
+            containers,
         )
         self._runtime = runtimes if isinstance(runtimes, str) else next(iter(runtimes), "docker")
         self._opened: Native | None = None

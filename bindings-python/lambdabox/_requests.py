@@ -21,6 +21,8 @@ class PoolOptions(TypedDict, total=False):
     """Most memory of all sandboxes together, by their limits (16384)."""
     function_concurrency: int
     """Most sandboxes of a function that names no `concurrency` (16)."""
+    cores: int
+    """Sandboxes of a function whose work burns CPU (the machine's cores)."""
     creating_max: int
     """Most sandboxes that are created at once (the cores, at least 2)."""
     queue_max: int
@@ -46,7 +48,28 @@ class ContainerOptions(TypedDict, total=False):
     allowed_networks: Sequence[str]
     """Docker networks that functions may name."""
     clear_tmp: bool
-    """Empty /tmp after each invocation."""
+    """Empty /tmp after each invocation (`False`)."""
+    cgroup_freezer: bool
+    """Freeze what idles by its own cgroup, where this process may (`True`)."""
+    runc: str
+    """Under which name Docker knows runc (`runc`)."""
+    runsc: str
+    """Under which name Docker knows gVisor (`runsc`)."""
+
+
+class Retention(TypedDict, total=False):
+    """How long the store keeps what is recorded, in milliseconds; `None`: for ever."""
+
+    invocations_ms: int | None
+    """Records of invocations (30 days)."""
+    outputs_ms: int | None
+    """What invocations wrote (7 days)."""
+    minutes_ms: int | None
+    """Figures per minute (2 days)."""
+    hours_ms: int | None
+    """Figures per hour (90 days)."""
+    days_ms: int | None
+    """Figures per day (for ever)."""
 
 
 class FunctionConfig(TypedDict, total=False):
@@ -68,6 +91,11 @@ class FunctionConfig(TypedDict, total=False):
     image: str | None
     network: str
     fresh_process: bool
+    """Each invocation of a handler in a process of its own."""
+    min_warm: int
+    """Sandboxes that are kept warm, code loaded, also while nobody calls (0)."""
+    keep_processes: bool
+    """What a handler leaves running when it has answered is not killed."""
 
 
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -84,6 +112,9 @@ def options(
     namespace: str | None,
     drain_timeout_ms: int | None,
     recording: bool,
+    retention: Retention | None,
+    journal_bytes_max: int | None,
+    live_log_bytes: int | None,
     pool: PoolOptions | None,
     containers: ContainerOptions | None,
 ) -> str:
@@ -97,6 +128,9 @@ def options(
             "namespace": namespace,
             "drain_timeout_ms": drain_timeout_ms,
             "recording": recording,
+            "retention": dict(retention or {}),
+            "journal_bytes_max": journal_bytes_max,
+            "live_log_bytes": live_log_bytes,
             "pool": dict(pool or {}),
             "containers": dict(containers or {}),
         }
@@ -159,25 +193,31 @@ def text(qualifier: str | int | None) -> str | None:
     return None if qualifier is None else str(qualifier)
 
 
-def execution(
-    function: str,
+Run = tuple[
+    "list[str] | None", "bytes | None", "str | None", "str | None", "int | None", "str | None"
+]
+
+
+def run(
     args: Sequence[str] | None,
     event: object,
     qualifier: str | int | None,
     runtime: str | None,
     timeout_ms: int | None,
-) -> tuple[str, list[str] | None, bytes | None, str | None, str | None, int | None]:
+    trace_id: str | None,
+) -> Run:
+    """How something is run: a script with args, or a handler with an event."""
     if isinstance(args, str):
         raise TypeError("args is a sequence of strings, not one string")
     if args is not None and event is not None:
         raise TypeError("a script takes args, a handler an event; nothing takes both")
     return (
-        function,
         None if args is None else list(args),
         None if event is None else encode_event(event),
         text(qualifier),
         runtime,
         timeout_ms,
+        trace_id,
     )
 
 

@@ -77,11 +77,8 @@ class SyncLink(Link):
         try:
             for event in events:
                 data = _requests.encode_event(event)
-                running.append(
-                    self._call(
-                        self._native.start, function, None, data, None, runtime, timeout_ms
-                    )
-                )
+                run: _requests.Run = (None, data, None, runtime, timeout_ms, None)
+                running.append(self._call(self._native.start, function, run))
                 if len(running) == concurrency:
                     yield next_result()
             while running:

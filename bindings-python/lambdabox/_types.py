@@ -13,6 +13,9 @@ T = TypeVar("T")
 
 EMPTY_EVENT: dict[str, Any] = {}
 
+PAGE_DEFAULT = 50
+"""Items of a page, where nobody says how many; lambda-core's `PAGE_DEFAULT`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Function:
@@ -37,6 +40,8 @@ class Function:
     image: str | None = field(repr=False)
     network: str = field(repr=False)
     fresh_process: bool = field(repr=False)
+    min_warm: int = field(repr=False)
+    keep_processes: bool = field(repr=False)
     code_sha256: str | None = field(repr=False)
     code_bytes: int = field(repr=False)
     code_format: str | None = field(repr=False)
@@ -132,6 +137,47 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
+class LogItem:
+    """Something that one invocation, which is followed, did."""
+
+    kind: str
+    """`output`, `skipped` (lines came faster than they were read) or `end`."""
+    stream: str | None = None
+    """Of `output`: `stdout` or `stderr`."""
+    text: str = ""
+    """Of `output`: it may end inside of a line."""
+    lines: int | None = None
+    """Of `skipped`: how many, where that is known."""
+    status: str | None = None
+    """Of `end`: how the invocation ended, or `not_run`."""
+    position: str | None = field(default=None, repr=False)
+    """Of `output`: where following goes on after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """Something that one of many invocations did. After `skipped`, nothing but `lines` is set."""
+
+    kind: str
+    """`output`, `skipped` (lines came faster than they were read) or `end`."""
+    function_name: str | None = None
+    function_id: str | None = field(default=None, repr=False)
+    request_id: str | None = None
+    stream: str | None = None
+    """Of `output`: `stdout` or `stderr`."""
+    text: str = ""
+    """Of `output`: it may end inside of a line."""
+    lines: int | None = None
+    """Of `skipped`: how many, where that is known."""
+    status: str | None = None
+    """Of `end`: how the invocation ended, or `not_run`."""
+    seen_at: datetime | None = field(default=None, repr=False)
+    """When the platform read it."""
+    id: str | None = field(default=None, repr=False)
+    """What `after` takes, to go on after it."""
+
+
+@dataclass(frozen=True, slots=True)
 class InvocationRecord:
     """The end of an invocation, as it is kept. `_us` are microseconds."""
 
@@ -217,6 +263,23 @@ class InvocationSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvisionedStats:
+    """A function that is always to have warm sandboxes."""
+
+    function_id: str
+    version: int
+    runtime: str
+    min_warm: int
+    """How many it is to have at least."""
+    warm: int
+    """How many it has with its code loaded, idle or serving."""
+    coming: int
+    """How many are being created, or load the code."""
+    failures: int
+    """How often making one has failed since it last succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
 class PoolStats:
     """The platform's sandboxes, in numbers."""
 
@@ -229,6 +292,59 @@ class PoolStats:
     frozen: int
     memory_mib: int
     waiting: int
+    provisioned: tuple[ProvisionedStats, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token for a server on the same store, without its secret."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    """Of `functions:read`, `functions:write`, `invoke`, `metrics:read` and `admin`."""
+    created_at: datetime = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What works at the moment."""
+
+    store: bool
+    runtimes: Mapping[str, bool] = field(hash=False)
+    is_ready: bool
+    """Functions can be deployed, and run in at least one runtime."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that does not work for the time being."""
+
+    since: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderStatus:
+    """How records of invocations stand on their way into the store. Counts are since the start."""
+
+    pending_records: int
+    """Those that the store has not taken yet."""
+    pending_bytes: int = field(repr=False)
+    oldest_pending_at: datetime | None = field(repr=False)
+    journal_bytes: int = field(repr=False)
+    journal_bytes_max: int = field(repr=False)
+    shed: int
+    """Lost, because the journal or its disk was full."""
+    shedding_since: datetime | None = field(repr=False)
+    rejected: int
+    """Refused by the store for good."""
+    damaged: int = field(repr=False)
+    files_set_aside: int = field(repr=False)
+    store: Trouble | None
+    """What keeps the store from taking records."""
+    disk: Trouble | None
+    """What keeps the disk from syncing the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +363,7 @@ def build(kind: type[T], data: Mapping[str, Any]) -> T:
     names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     values = {name: data[name] for name in names if name in data}
     for name, value in values.items():
-        if name.endswith("_at") and isinstance(value, str):
+        if name.endswith(("_at", "since")) and isinstance(value, str):
             values[name] = timestamp(value)
     return kind(**values)
 
@@ -284,7 +400,48 @@ def findings(text: str) -> tuple[Finding, ...]:
 
 
 def pool_stats(text: str) -> PoolStats:
-    return build(PoolStats, json.loads(text))
+    data = json.loads(text)
+    data["provisioned"] = tuple(build(ProvisionedStats, item) for item in data["provisioned"])
+    return build(PoolStats, data)
+
+
+def log_item(text: str) -> LogItem:
+    return build(LogItem, json.loads(text))
+
+
+def log_event(text: str) -> LogEvent:
+    return build(LogEvent, json.loads(text))
+
+
+def token(data: Mapping[str, Any]) -> Token:
+    return build(Token, {**data, "scopes": tuple(data["scopes"])})
+
+
+def tokens(text: str) -> tuple[Token, ...]:
+    return tuple(token(item) for item in json.loads(text))
+
+
+def found_token(text: str) -> Token | None:
+    data = json.loads(text)
+    return None if data is None else token(data)
+
+
+def new_token(text: str) -> tuple[Token, str]:
+    data = json.loads(text)
+    return token(data["token"]), data["secret"]
+
+
+def readiness(text: str) -> Readiness:
+    return build(Readiness, json.loads(text))
+
+
+def recorder_status(text: str) -> RecorderStatus | None:
+    data = json.loads(text)
+    if data is None:
+        return None
+    for part in ("store", "disk"):
+        data[part] = data[part] and build(Trouble, data[part])
+    return build(RecorderStatus, data)
 
 
 def entry(text: str) -> InvocationEntry:

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lambda_core::executor::Canceller;
 use lambda_core::model::Outcome;
 use lambda_core::output::{self, LogStream};
-use lambda_core::{ExecuteRequest, Result};
+use lambda_core::{ExecuteRequest, Result, TestRequest};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::call::{self, Sink};
 use crate::error::to_py;
-use crate::platform::Host;
+use crate::host::Host;
 use crate::value;
 
 /// Runs to the end; whoever drops this before kills the run.
@@ -20,6 +20,12 @@ pub(crate) async fn execute(
     request: ExecuteRequest,
 ) -> Result<Outcome> {
     let invocation = platform.start(request).await?;
+    finish(invocation).await
+}
+
+/// As [`execute`], for code that is not deployed.
+pub(crate) async fn test(platform: lambda_core::Platform, request: TestRequest) -> Result<Outcome> {
+    let invocation = platform.start_test(request).await?;
     finish(invocation).await
 }
 

@@ -7,11 +7,13 @@
 mod call;
 mod completion;
 mod error;
+mod host;
 mod invocation;
 mod logging;
 mod options;
 mod platform;
 mod request;
+mod subscription;
 mod value;
 
 /// What `lambdabox` imports.
@@ -25,4 +27,6 @@ mod _native {
     use crate::invocation::{Invocation, LogReader};
     #[pymodule_export]
     use crate::platform::Platform;
+    #[pymodule_export]
+    use crate::subscription::LogSubscription;
 }

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lambda_core::model::Namespace;
+use lambda_core::model::{Namespace, Retention};
 use lambda_core::pool::PoolOptions;
 use lambda_core::runtime::{ContainerOptions, DockerRuntime, GvisorRuntime};
 use lambda_core::{Error, Platform, Result, Runtime, Store};
 use serde::Deserialize;
+
+use crate::request::given;
 
 const OPERATION: &str = "platform_open";
 
@@ -23,6 +25,9 @@ pub(crate) struct Options {
     namespace: Option<String>,
     drain_timeout_ms: Option<u64>,
     recording: bool,
+    retention: Keeping,
+    journal_bytes_max: Option<u64>,
+    live_log_bytes: Option<usize>,
     pool: Pool,
     containers: Containers,
 }
@@ -33,6 +38,7 @@ struct Pool {
     sandboxes_max: Option<u32>,
     memory_mib_max: Option<u64>,
     function_concurrency: Option<u32>,
+    cores: Option<u32>,
     creating_max: Option<u32>,
     queue_max: Option<u32>,
     queue_timeout_ms: Option<u64>,
@@ -50,6 +56,25 @@ struct Containers {
     allowed_images: BTreeSet<String>,
     allowed_networks: BTreeSet<String>,
     clear_tmp: Option<bool>,
+    cgroup_freezer: Option<bool>,
+    runc: Option<String>,
+    runsc: Option<String>,
+}
+
+/// How long records are kept, in milliseconds; `null`: for ever.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Keeping {
+    #[serde(deserialize_with = "given")]
+    invocations_ms: Option<Option<u64>>,
+    #[serde(deserialize_with = "given")]
+    outputs_ms: Option<Option<u64>>,
+    #[serde(deserialize_with = "given")]
+    minutes_ms: Option<Option<u64>>,
+    #[serde(deserialize_with = "given")]
+    hours_ms: Option<Option<u64>>,
+    #[serde(deserialize_with = "given")]
+    days_ms: Option<Option<u64>>,
 }
 
 impl Options {
@@ -63,7 +88,14 @@ impl Options {
         let mut builder = Platform::builder()
             .data_dir(&self.data_dir)
             .pool(self.pool.options())
-            .recording(self.recording);
+            .recording(self.recording)
+            .retention(self.retention.retention());
+        if let Some(bytes) = self.journal_bytes_max {
+            builder = builder.journal_bytes_max(bytes);
+        }
+        if let Some(bytes) = self.live_log_bytes {
+            builder = builder.live_log_bytes(bytes);
+        }
         for name in &self.runtimes {
             builder = builder.runtime(self.runtime(name)?);
         }
@@ -110,6 +142,7 @@ impl Pool {
         set(&mut options.sandboxes_max, self.sandboxes_max);
         set(&mut options.memory_mib_max, self.memory_mib_max);
         set(&mut options.function_concurrency, self.function_concurrency);
+        set(&mut options.cores, self.cores);
         set(&mut options.creating_max, self.creating_max);
         set(&mut options.queue_max, self.queue_max);
         set(&mut options.prewarmed, self.prewarmed);
@@ -134,7 +167,23 @@ impl Containers {
         options.allowed_images.clone_from(&self.allowed_images);
         options.allowed_networks.clone_from(&self.allowed_networks);
         set(&mut options.clear_tmp, self.clear_tmp);
+        set(&mut options.cgroup_freezer, self.cgroup_freezer);
+        set(&mut options.runc, self.runc.clone());
+        set(&mut options.runsc, self.runsc.clone());
         options
+    }
+}
+
+impl Keeping {
+    fn retention(&self) -> Retention {
+        let mut retention = Retention::default();
+        let duration = |ms: Option<Option<u64>>| ms.map(|ms| ms.map(Duration::from_millis));
+        set(&mut retention.invocations, duration(self.invocations_ms));
+        set(&mut retention.outputs, duration(self.outputs_ms));
+        set(&mut retention.minutes, duration(self.minutes_ms));
+        set(&mut retention.hours, duration(self.hours_ms));
+        set(&mut retention.days, duration(self.days_ms));
+        retention
     }
 }
 

@@ -1,96 +1,27 @@
 //! The platform, with threads of its own.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use lambda_core::model::{AliasName, CodeSource, FunctionRef, Qualifier, RequestId, RuntimeName};
-use lambda_core::{Error, ErrorKind, ExecuteRequest, Result};
+use lambda_core::model::{
+    AliasName, CodeSource, FunctionRef, Qualifier, RequestId, RevisionId, TokenDigest, TokenId,
+};
+use lambda_core::{Error, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::json;
-use tokio::runtime::{Builder, Runtime};
-use tracing::Dispatch;
 
-use crate::call::{self, Sink, Threads};
-use crate::error::{forked, to_py};
-use crate::invocation::{Invocation, execute};
+use crate::call::{self, Sink};
+use crate::error::to_py;
+use crate::host::Host;
+use crate::invocation::{self, Invocation};
 use crate::options::Options;
-use crate::request::{Code, FunctionFields, RecordQuery, SummaryQuery, parse};
+use crate::request::{
+    Code, FunctionFields, RecordQuery, Run, SummaryQuery, optional, parse, scopes, test_request,
+};
+use crate::subscription::LogSubscription;
 use crate::{logging, value};
-
-/// What the platform and its invocations share.
-pub(crate) struct Host {
-    pid: u32,
-    threads: Threads,
-    runtime: Mutex<Option<Runtime>>,
-    platform: OnceLock<lambda_core::Platform>,
-}
-
-impl Host {
-    fn new(dispatch: Dispatch) -> Result<Self> {
-        let of_threads = dispatch.clone();
-        let runtime = Builder::new_multi_thread()
-            .enable_all()
-            .thread_name("lambdabox")
-            .on_thread_start(move || {
-                // Kept for the thread's whole life.
-                std::mem::forget(tracing::dispatcher::set_default(&of_threads));
-            })
-            .build()
-            .map_err(|error| {
-                Error::internal("platform_open", "Threads cannot be started.").source(error)
-            })?;
-        Ok(Self {
-            pid: std::process::id(),
-            threads: Threads {
-                handle: runtime.handle().clone(),
-                dispatch,
-            },
-            runtime: Mutex::new(Some(runtime)),
-            platform: OnceLock::new(),
-        })
-    }
-
-    /// The platform's threads, which only the process that started them has.
-    pub(crate) fn threads(&self) -> PyResult<&Threads> {
-        if std::process::id() == self.pid {
-            return Ok(&self.threads);
-        }
-        Err(forked())
-    }
-
-    fn platform(&self) -> PyResult<&lambda_core::Platform> {
-        self.threads()?;
-        self.platform.get().ok_or_else(|| to_py(not_open()))
-    }
-
-    fn release(&self) {
-        let runtime = self
-            .runtime
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(runtime) = runtime else { return };
-        if std::process::id() == self.pid {
-            runtime.shutdown_background();
-        } else {
-            // Its threads are the parent's: waiting for them would never end.
-            std::mem::forget(runtime);
-        }
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-fn not_open() -> Error {
-    Error::new(ErrorKind::Closed, "platform", "The platform is not open.")
-        .hint("Use it inside of `with` or `async with`.")
-}
 
 /// A platform.
 #[pyclass(frozen, module = "lambdabox._native")]
@@ -111,6 +42,22 @@ impl Platform {
         let operation = operation(self.0.platform()?.clone());
         call::run(py, &self.0.threads, sink, token, operation, |py, value| {
             value::json_text(py, &value)
+        })
+    }
+}
+
+impl Platform {
+    /// Starts an invocation, for the caller to hold.
+    fn started(
+        &self,
+        py: Python<'_>,
+        sink: Sink<'_>,
+        token: u64,
+        start: impl Future<Output = Result<lambda_core::Invocation>> + Send + 'static,
+    ) -> PyResult<Py<PyAny>> {
+        let host = Arc::clone(&self.0);
+        call::run(py, &self.0.threads, sink, token, start, |py, started| {
+            Ok(Py::new(py, Invocation::new(host, started))?.into_any())
         })
     }
 }
@@ -316,10 +263,12 @@ impl Platform {
         token: u64,
         function: &str,
         version: u32,
+        expected: Option<&str>,
     ) -> PyResult<Py<PyAny>> {
         let function = reference(function).map_err(to_py)?;
+        let expected: Option<RevisionId> = optional(expected).map_err(to_py)?;
         self.json(py, sink, token, |platform| async move {
-            let rolled = platform.rollback(&function, version, None).await?;
+            let rolled = platform.rollback(&function, version, expected).await?;
             Ok(value::function(&rolled))
         })
     }
@@ -332,11 +281,15 @@ impl Platform {
         function: &str,
         alias: &str,
         version: u32,
+        expected: Option<&str>,
     ) -> PyResult<Py<PyAny>> {
         let function = reference(function).map_err(to_py)?;
         let alias = AliasName::new(alias).map_err(to_py)?;
+        let expected: Option<RevisionId> = optional(expected).map_err(to_py)?;
         self.json(py, sink, token, |platform| async move {
-            let set = platform.alias_set(&function, alias, version, None).await?;
+            let set = platform
+                .alias_set(&function, alias, version, expected)
+                .await?;
             Ok(value::function(&set))
         })
     }
@@ -378,15 +331,10 @@ impl Platform {
         sink: Sink<'_>,
         token: u64,
         function: &str,
-        args: Option<Vec<String>>,
-        event: Option<&[u8]>,
-        qualifier: Option<&str>,
-        runtime: Option<&str>,
-        timeout_ms: Option<u64>,
+        run: Run,
     ) -> PyResult<Py<PyAny>> {
-        let request = execute_request(function, args, event, qualifier, runtime, timeout_ms)
-            .map_err(to_py)?;
-        let run = execute(self.0.platform()?.clone(), request);
+        let request = run.execute(function).map_err(to_py)?;
+        let run = invocation::execute(self.0.platform()?.clone(), request);
         call::run(py, &self.0.threads, sink, token, run, |py, outcome| {
             value::outcome(py, &outcome)
         })
@@ -399,20 +347,106 @@ impl Platform {
         sink: Sink<'_>,
         token: u64,
         function: &str,
-        args: Option<Vec<String>>,
-        event: Option<&[u8]>,
-        qualifier: Option<&str>,
-        runtime: Option<&str>,
-        timeout_ms: Option<u64>,
+        run: Run,
     ) -> PyResult<Py<PyAny>> {
-        let request = execute_request(function, args, event, qualifier, runtime, timeout_ms)
-            .map_err(to_py)?;
+        let request = run.execute(function).map_err(to_py)?;
+        let platform = self.0.platform()?.clone();
+        let start = async move { platform.start(request).await };
+        self.started(py, sink, token, start)
+    }
+
+    /// Runs code that is not deployed; giving it up kills the run.
+    fn test(
+        &self,
+        py: Python<'_>,
+        sink: Sink<'_>,
+        token: u64,
+        fields: &str,
+        code: Code,
+        run: Run,
+    ) -> PyResult<Py<PyAny>> {
+        let request = test_request(fields, code, run).map_err(to_py)?;
+        let run = invocation::test(self.0.platform()?.clone(), request);
+        call::run(py, &self.0.threads, sink, token, run, |py, outcome| {
+            value::outcome(py, &outcome)
+        })
+    }
+
+    /// Starts code that is not deployed.
+    fn start_test(
+        &self,
+        py: Python<'_>,
+        sink: Sink<'_>,
+        token: u64,
+        fields: &str,
+        code: Code,
+        run: Run,
+    ) -> PyResult<Py<PyAny>> {
+        let request = test_request(fields, code, run).map_err(to_py)?;
+        let platform = self.0.platform()?.clone();
+        let start = async move { platform.start_test(request).await };
+        self.started(py, sink, token, start)
+    }
+
+    /// Kills a run of this platform by its id.
+    fn cancel(
+        &self,
+        py: Python<'_>,
+        sink: Sink<'_>,
+        token: u64,
+        request_id: &str,
+    ) -> PyResult<Py<PyAny>> {
+        let id: RequestId = request_id.parse().map_err(to_py)?;
+        self.json(py, sink, token, |platform| async move {
+            platform.cancel(id).await?;
+            Ok(json!(null))
+        })
+    }
+
+    fn follow_invocation(
+        &self,
+        py: Python<'_>,
+        sink: Sink<'_>,
+        token: u64,
+        request_id: &str,
+        position: Option<&str>,
+    ) -> PyResult<Py<PyAny>> {
+        let id: RequestId = request_id.parse().map_err(to_py)?;
+        let position = optional(position).map_err(to_py)?.unwrap_or_default();
         let platform = self.0.platform()?.clone();
         let host = Arc::clone(&self.0);
-        let start = async move { platform.start(request).await };
-        call::run(py, &self.0.threads, sink, token, start, |py, invocation| {
-            Ok(Py::new(py, Invocation::new(host, invocation))?.into_any())
+        let follow = async move { platform.follow_invocation(id, position).await };
+        call::run(py, &self.0.threads, sink, token, follow, |py, logs| {
+            Ok(Py::new(py, LogSubscription::of_invocation(host, logs))?.into_any())
         })
+    }
+
+    fn follow_function(
+        &self,
+        py: Python<'_>,
+        sink: Sink<'_>,
+        token: u64,
+        function: &str,
+        after: Option<&str>,
+    ) -> PyResult<Py<PyAny>> {
+        let function = reference(function).map_err(to_py)?;
+        let after = optional(after).map_err(to_py)?;
+        let platform = self.0.platform()?.clone();
+        let host = Arc::clone(&self.0);
+        let follow = async move {
+            let id = platform.function_get(&function).await?.id;
+            Ok(platform.follow_function(id, after))
+        };
+        call::run(py, &self.0.threads, sink, token, follow, |py, logs| {
+            Ok(Py::new(py, LogSubscription::of_functions(host, logs))?.into_any())
+        })
+    }
+
+    /// Nothing is waited for.
+    fn follow_all(&self, after: Option<&str>) -> PyResult<LogSubscription> {
+        let after = optional(after).map_err(to_py)?;
+        let logs = self.0.platform()?.follow_all(after);
+        Ok(LogSubscription::of_functions(Arc::clone(&self.0), logs))
     }
 
     fn invocation_list(
@@ -458,6 +492,92 @@ impl Platform {
         })
     }
 
+    /// The token, and its secret, which is kept nowhere.
+    fn token_create(
+        &self,
+        py: Python<'_>,
+        sink: Sink<'_>,
+        token: u64,
+        name: String,
+        words: Vec<String>,
+    ) -> PyResult<Py<PyAny>> {
+        let scopes = scopes(&words).map_err(to_py)?;
+        self.json(py, sink, token, |platform| async move {
+            let (token, secret) = platform.token_create(&name, scopes).await?;
+            Ok(json!({"token": value::token(&token), "secret": secret}))
+        })
+    }
+
+    fn token_find(
+        &self,
+        py: Python<'_>,
+        sink: Sink<'_>,
+        token: u64,
+        secret: &str,
+    ) -> PyResult<Py<PyAny>> {
+        let digest = TokenDigest::of(secret);
+        self.json(py, sink, token, |platform| async move {
+            Ok(json!(
+                platform
+                    .token_find(digest)
+                    .await?
+                    .as_ref()
+                    .map(value::token)
+            ))
+        })
+    }
+
+    fn token_list(&self, py: Python<'_>, sink: Sink<'_>, token: u64) -> PyResult<Py<PyAny>> {
+        self.json(py, sink, token, |platform| async move {
+            Ok(platform
+                .token_list()
+                .await?
+                .iter()
+                .map(value::token)
+                .collect())
+        })
+    }
+
+    fn token_delete(
+        &self,
+        py: Python<'_>,
+        sink: Sink<'_>,
+        token: u64,
+        id: &str,
+    ) -> PyResult<Py<PyAny>> {
+        let id: TokenId = id.parse().map_err(to_py)?;
+        self.json(py, sink, token, |platform| async move {
+            platform.token_delete(id).await?;
+            Ok(json!(null))
+        })
+    }
+
+    fn readiness(
+        &self,
+        py: Python<'_>,
+        sink: Sink<'_>,
+        token: u64,
+        patience_ms: u64,
+    ) -> PyResult<Py<PyAny>> {
+        let patience = Duration::from_millis(patience_ms);
+        self.json(py, sink, token, move |platform| async move {
+            Ok(value::readiness(&platform.readiness(patience).await))
+        })
+    }
+
+    /// Comes back from another thread and does nothing besides: what crossing over costs.
+    fn crossing(&self, py: Python<'_>, sink: Sink<'_>, token: u64) -> PyResult<Py<PyAny>> {
+        let threads = self.0.threads()?;
+        call::run(py, threads, sink, token, async { Ok(()) }, |py, ()| {
+            Ok(py.None())
+        })
+    }
+
+    /// Costs next to nothing, so nobody waits for it.
+    fn recorder_status(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        value::json_text(py, &self.0.platform()?.recorder_status())
+    }
+
     fn check(
         &self,
         py: Python<'_>,
@@ -484,28 +604,4 @@ impl Platform {
 
 fn qualifier_of(text: Option<&str>) -> Result<Qualifier> {
     text.map_or(Ok(Qualifier::Current), str::parse)
-}
-
-fn execute_request(
-    function: &str,
-    args: Option<Vec<String>>,
-    event: Option<&[u8]>,
-    qualifier: Option<&str>,
-    runtime: Option<&str>,
-    timeout_ms: Option<u64>,
-) -> Result<ExecuteRequest> {
-    let mut request = ExecuteRequest::named(function)?.qualifier(qualifier_of(qualifier)?);
-    if let Some(args) = args {
-        request = request.args(args);
-    }
-    if let Some(event) = event {
-        request = request.event(bytes::Bytes::copy_from_slice(event));
-    }
-    if let Some(runtime) = runtime {
-        request = request.runtime(RuntimeName::new(runtime)?);
-    }
-    if let Some(ms) = timeout_ms {
-        request = request.timeout(Duration::from_millis(ms));
-    }
-    Ok(request)
 }

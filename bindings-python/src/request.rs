@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use lambda_core::model::{
     Bucket, CodeSource, FunctionConfig, FunctionId, FunctionName, FunctionPatch, Language,
-    Namespace, RuntimeName, Status,
+    Namespace, Payload, Qualifier, RuntimeName, Scope, Status,
 };
 use lambda_core::store::{ListInvocations, SummarizeInvocations};
-use lambda_core::{Error, NewFunction, Result};
+use lambda_core::{Error, ExecuteRequest, NewFunction, Result, TestRequest};
+use pyo3::pybacked::PyBackedBytes;
 use serde::{Deserialize, Deserializer};
 
 /// Code as Python hands it over: text is a source file, bytes are a zip archive.
@@ -18,14 +20,14 @@ pub(crate) enum Code {
     #[pyo3(transparent)]
     Text(String),
     #[pyo3(transparent)]
-    Zip(pyo3::pybacked::PyBackedBytes),
+    Zip(PyBackedBytes),
 }
 
 impl From<Code> for CodeSource {
     fn from(code: Code) -> Self {
         match code {
             Code::Text(text) => Self::Inline(text),
-            Code::Zip(bytes) => Self::Zip(bytes::Bytes::copy_from_slice(&bytes)),
+            Code::Zip(bytes) => Self::Zip(Bytes::copy_from_slice(&bytes)),
         }
     }
 }
@@ -58,10 +60,12 @@ pub(crate) struct FunctionFields {
     image: Option<Option<String>>,
     network: Option<String>,
     fresh_process: Option<bool>,
+    min_warm: Option<u32>,
+    keep_processes: Option<bool>,
 }
 
 /// Tells `null` from a field that is not there.
-fn given<'de, D, T>(deserializer: D) -> std::result::Result<Option<T>, D::Error>
+pub(crate) fn given<'de, D, T>(deserializer: D) -> std::result::Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -86,6 +90,8 @@ impl FunctionFields {
         patch.image = self.image;
         patch.network = self.network;
         patch.fresh_process = self.fresh_process;
+        patch.min_warm = self.min_warm;
+        patch.keep_processes = self.keep_processes;
         patch.code = code.map(Into::into);
         patch
     }
@@ -98,6 +104,71 @@ impl FunctionFields {
         self.patch(None).apply(&mut config);
         Ok(NewFunction::new(name, config, code.into()))
     }
+}
+
+/// How something is run, as a tuple.
+#[derive(pyo3::FromPyObject)]
+pub(crate) struct Run(
+    /// Args.
+    Option<Vec<String>>,
+    /// An event, as JSON.
+    Option<PyBackedBytes>,
+    /// Qualifier.
+    Option<String>,
+    /// Runtime.
+    Option<String>,
+    /// Timeout in milliseconds.
+    Option<u64>,
+    /// Trace id.
+    Option<String>,
+);
+
+impl Run {
+    pub(crate) fn execute(self, function: &str) -> Result<ExecuteRequest> {
+        let mut request = ExecuteRequest::named(function)?;
+        if let Some(qualifier) = self.2 {
+            request.qualifier = qualifier.parse::<Qualifier>()?;
+        }
+        request.payload = payload(self.0, self.1);
+        request.runtime = self.3.map(RuntimeName::new).transpose()?;
+        request.timeout = self.4.map(Duration::from_millis);
+        request.trace_id = self.5;
+        Ok(request)
+    }
+}
+
+/// A test of code; `runtime` and `timeout_ms` are those of `fields`.
+pub(crate) fn test_request(fields: &str, code: Code, run: Run) -> Result<TestRequest> {
+    let new = parse::<FunctionFields>("test", fields)?.new_function(code)?;
+    let mut request = TestRequest::new(new.name, new.config, new.code);
+    request.payload = payload(run.0, run.1);
+    request.trace_id = run.5;
+    Ok(request)
+}
+
+/// Python's side gives one of the two, or neither.
+fn payload(args: Option<Vec<String>>, event: Option<PyBackedBytes>) -> Payload {
+    match (args, event) {
+        (_, Some(event)) => Payload::Event(Bytes::copy_from_slice(&event)),
+        (Some(args), None) => Payload::Args(args),
+        (None, None) => Payload::Empty,
+    }
+}
+
+/// What a text stands for, where there is one.
+pub(crate) fn optional<T: std::str::FromStr<Err = Error>>(text: Option<&str>) -> Result<Option<T>> {
+    text.map(str::parse).transpose()
+}
+
+pub(crate) fn scopes(words: &[String]) -> Result<Vec<Scope>> {
+    let scope = |word: &String| {
+        Scope::from_word(word).ok_or_else(|| {
+            let known = Scope::ALL.map(Scope::as_str).join(", ");
+            Error::invalid("token_create", format!("There is no scope {word:?}."))
+                .hint(format!("`scopes` takes {known}."))
+        })
+    };
+    words.iter().map(scope).collect()
 }
 
 /// Which records.

@@ -1,6 +1,7 @@
 //! The platform's values as Python's.
 
-use lambda_core::model::{Alias, CodeFormat, Function, LogText, Outcome, Page};
+use lambda_core::Readiness;
+use lambda_core::model::{Alias, CodeFormat, Function, LogText, Outcome, Page, Token};
 use lambda_core::pool::PoolStats;
 use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
@@ -40,6 +41,8 @@ pub(crate) fn function(function: &Function) -> Value {
         "image": config.image,
         "network": config.network,
         "fresh_process": config.fresh_process,
+        "min_warm": config.min_warm,
+        "keep_processes": config.keep_processes,
         "code_sha256": function.code.first().map(|code| code.digest.to_string()),
         "code_bytes": function.code.iter().map(|code| code.size_bytes).sum::<u64>(),
         "code_format": function.code.first().map(|code| match code.format {
@@ -51,6 +54,27 @@ pub(crate) fn function(function: &Function) -> Value {
 
 pub(crate) fn alias(alias: &Alias) -> Value {
     json!({"name": alias.name.as_str(), "version": alias.version})
+}
+
+/// A token, without its digest.
+pub(crate) fn token(token: &Token) -> Value {
+    json!({
+        "id": token.id,
+        "name": token.name,
+        "scopes": token.scopes,
+        "created_at": token.created_at,
+    })
+}
+
+pub(crate) fn readiness(readiness: &Readiness) -> Value {
+    let runtimes = readiness.runtimes.iter();
+    json!({
+        "store": readiness.store,
+        "runtimes": runtimes
+            .map(|(name, works)| (name.to_string(), json!(works)))
+            .collect::<serde_json::Map<_, _>>(),
+        "is_ready": readiness.is_ready(),
+    })
 }
 
 /// A page: its items, and the cursor of the next one.
@@ -72,6 +96,21 @@ pub(crate) fn pool_stats(stats: &PoolStats) -> Value {
         "frozen": stats.frozen,
         "memory_mib": stats.memory_mib,
         "waiting": stats.waiting,
+        "provisioned": stats
+            .provisioned
+            .iter()
+            .map(|function| {
+                json!({
+                    "function_id": function.key.function,
+                    "version": function.key.version,
+                    "runtime": function.key.runtime,
+                    "min_warm": function.min_warm,
+                    "warm": function.warm,
+                    "coming": function.coming,
+                    "failures": function.failures,
+                })
+            })
+            .collect::<Vec<_>>(),
     })
 }
 

@@ -28,6 +28,16 @@ async def use() -> None:
             print(value)
 
 
+async def follow() -> None:
+    async with platform:
+        tested: Outcome = await platform.test("print(1)", language="python")
+        await platform.cancel(tested.request_id)
+        async for event in await platform.follow_function("f"):
+            print(event.kind, event.text, event.seen_at)
+        token, secret = await platform.token_create("ci", ["invoke"])
+        print(token.scopes, secret.upper())
+
+
 def use_synchronously() -> None:
     with Platform("/var/lib/app") as platform:
         for function in platform.function_list():

@@ -11,9 +11,10 @@ def unpack(config, code, task_root):
     form = config["code"]["format"]
     if form == "inline":
         path = os.path.join(task_root, inline_name(config["handler"]))
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(code)
+        folder = os.path.dirname(path)
+        if folder != task_root:
+            os.makedirs(folder, exist_ok=True)
+        write_file(path, 0o644, [code])
     elif form == "zip":
         unpack_zip(code, task_root)
     elif form != "directory":
@@ -32,6 +33,7 @@ def unpack_zip(code, task_root):
     import stat
     import zipfile
 
+    made = {task_root}
     try:
         with zipfile.ZipFile(io.BytesIO(code)) as archive:
             for entry in archive.infolist():
@@ -42,11 +44,38 @@ def unpack_zip(code, task_root):
                     raise zipfile.BadZipFile("%r is not a relative path." % entry.filename)
                 if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                     raise zipfile.BadZipFile("%r is not a regular file." % entry.filename)
-                path = archive.extract(entry, task_root)
-                if mode & 0o111 and not entry.is_dir():
-                    os.chmod(path, 0o755)
+                path = os.path.join(task_root, *(part for part in parts if part not in ("", ".")))
+                folder = path if entry.is_dir() else os.path.dirname(path)
+                if folder not in made:
+                    os.makedirs(folder, exist_ok=True)
+                    made.add(folder)
+                if not entry.is_dir():
+                    mode = 0o755 if mode & 0o111 else 0o644
+                    write_file(path, mode, contents(archive, entry))
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
         raise RuntimeFailure("Runtime.InvalidCode", "Cannot unpack the zip: %s" % error) from None
+
+
+# Most files are read in one piece, which takes a fifth of the time.
+CHUNK_BYTES = 1 << 20
+
+
+def contents(archive, entry):
+    with archive.open(entry) as source:
+        while chunk := source.read(CHUNK_BYTES):
+            yield chunk
+
+
+def write_file(path, mode, chunks):
+    """As `open` and `write` do, in half as many system calls, which gVisor is slow at."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        for chunk in chunks:
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(file, view) :]
+    finally:
+        os.close(file)
 
 
 def split_handler(handler):

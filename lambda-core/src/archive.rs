@@ -1,8 +1,7 @@
 //! Zip archives from strangers: checked before they are stored, and unpacked for sandboxes.
 
-use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom, Write as _};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use zip::ZipArchive;
 
@@ -76,6 +75,9 @@ fn walk(
     if size > ZIP_BYTES_MAX as u64 {
         return Err(too_large("The zip archive is over 50 MiB."));
     }
+    if headers(&mut archive)? > HEADERS_MAX {
+        return Err(too_large("The zip archive has more than 10,000 entries."));
+    }
     let mut archive = ZipArchive::new(archive).map_err(|error| damaged().source(error))?;
     if archive.is_empty() {
         return Err(invalid("The zip archive is empty.".to_owned()));
@@ -83,24 +85,70 @@ fn walk(
     if archive.len() > ZIP_ENTRIES_MAX {
         return Err(too_large("The zip archive has more than 10,000 entries."));
     }
+    let files = files(&mut archive)?;
     let mut left = UNZIPPED_BYTES_MAX;
-    let mut files = HashSet::new();
-    let mut directories = HashSet::new();
-    for index in 0..archive.len() {
+    for (path, index) in files {
         let mut entry = archive
             .by_index(index)
             .map_err(|error| damaged().source(error))?;
-        let name = entry
-            .name()
-            .map_err(|error| damaged().source(error))?
-            .into_owned();
-        let path = Path::new(&name);
+        // One byte more than is left, so that a bomb is noticed and not just cut.
+        let declared = entry.size();
+        let size = visit(Path::new(&path), &mut (&mut entry).take(left + 1))?;
+        if size <= left && size != declared {
+            return Err(damaged());
+        }
+        left = left
+            .checked_sub(size)
+            .ok_or_else(|| too_large("The zip archive's files have more than 250 MiB."))?;
+    }
+    Ok(())
+}
+
+/// How many directory entries there may be, wherever an archive has them. Reading the directory
+/// takes some hundred bytes of memory for each, before anybody can count them, and it is not known
+/// which of several directories will be read. More than there may be files: an archive may hold
+/// archives.
+const HEADERS_MAX: usize = 8 * ZIP_ENTRIES_MAX;
+
+/// How many signatures of directory entries `archive` has, up to a few more than there may be.
+fn headers(archive: &mut (impl Read + Seek)) -> Result<usize> {
+    const SIGNATURE: &[u8] = b"PK\x01\x02";
+    let unreadable = |error| damaged().source(error);
+    archive.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    let mut buffer = vec![0; 64 * 1024];
+    let (mut kept, mut found) = (0, 0);
+    loop {
+        let read = archive.read(&mut buffer[kept..]).map_err(unreadable)?;
+        if read == 0 || found > HEADERS_MAX {
+            return Ok(found);
+        }
+        let seen = kept + read;
+        found += buffer[..seen]
+            .windows(SIGNATURE.len())
+            .filter(|window| *window == SIGNATURE)
+            .count();
+        // The beginning of one may be at the end.
+        kept = seen.min(SIGNATURE.len() - 1);
+        buffer.copy_within(seen - kept..seen, 0);
+    }
+}
+
+/// The regular files, sorted by their paths, each with its index. No file is below another.
+fn files(archive: &mut ZipArchive<impl Read + Seek>) -> Result<Vec<(PathBuf, usize)>> {
+    let mut files = Vec::new();
+    for index in 0..archive.len() {
+        let entry = archive
+            .by_index_raw(index)
+            .map_err(|error| damaged().source(error))?;
+        let name = entry.name().map_err(|error| damaged().source(error))?;
+        let path = Path::new(&*name);
         let inside = path
             .components()
             .all(|part| matches!(part, Component::Normal(_)));
         if !inside || name.contains(['\\', '\0']) || name.len() > 1_024 {
             return Err(invalid(format!(
-                "The zip archive has an entry named {name:?}, outside of its root."
+                "The zip archive has an entry named {:?}, outside of its root.",
+                shortened(&name)
             )));
         }
         // The upper 4 bits are the file's type; 0 where the archive was not made on Unix.
@@ -118,27 +166,26 @@ fn walk(
                 "The zip archive's entry {name:?} is encrypted."
             )));
         }
-        let parents: Vec<_> = path.ancestors().skip(1).map(Path::to_owned).collect();
-        if parents.iter().any(|parent| files.contains(parent))
-            || directories.contains(path)
-            || !files.insert(path.to_owned())
-        {
-            return Err(invalid(format!(
-                "The zip archive has two entries for {name:?}."
-            )));
-        }
-        directories.extend(parents);
-        // One byte more than is left, so that a bomb is noticed and not just cut.
-        let declared = entry.size();
-        let size = visit(path, &mut (&mut entry).take(left + 1))?;
-        if size <= left && size != declared {
-            return Err(damaged());
-        }
-        left = left
-            .checked_sub(size)
-            .ok_or_else(|| too_large("The zip archive's files have more than 250 MiB."))?;
+        files.push((path.to_owned(), index));
     }
-    Ok(())
+    // Part by part, so that what is below a path follows it at once. A set of all directories
+    // would need, for ten thousand deep paths, a hundred times the memory of their names.
+    files.sort_unstable();
+    if let Some(pair) = files
+        .windows(2)
+        .find(|pair| pair[1].0.starts_with(&pair[0].0))
+    {
+        return Err(invalid(format!(
+            "The zip archive has two entries for {:?}.",
+            pair[0].0
+        )));
+    }
+    Ok(files)
+}
+
+/// What is quoted of a name.
+fn shortened(name: &str) -> String {
+    name.chars().take(200).collect()
 }
 
 fn invalid(message: String) -> Error {

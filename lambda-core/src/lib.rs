@@ -14,6 +14,9 @@ pub mod conformance;
 mod data_dir;
 mod error;
 pub mod executor;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod logs;
 pub mod model;
 pub mod output;

@@ -42,6 +42,9 @@ mod body;
 mod dashboard;
 mod docs;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod options;
 mod origin;
 mod prometheus;

@@ -1,5 +1,4 @@
-//! How long the first call of a new function takes: with a prewarmed sandbox, and without
-//! one; how fast prewarmed sandboxes are refilled; and what a process per call costs.
+//! How long the first call of a new function takes, with a prewarmed sandbox, and without one.
 //!
 //! Every first call is of a function of its own, deployed just before.
 
@@ -12,18 +11,12 @@ use lambda_benches::Result;
 use lambda_benches::backend::Backend;
 use lambda_benches::report::{Table, milliseconds};
 use lambda_benches::statistics::{Round, Series};
-use lambda_store::model::{CodeSource, FunctionId, FunctionPatch, Language, StartKind};
+use lambda_store::model::{CodeSource, FunctionId, Language, StartKind};
 use lambda_store::pool::{PoolOptions, SandboxClass};
 use lambda_store::runtime::{ContainerOptions, DockerRuntime, GvisorRuntime};
 use lambda_store::{ExecuteRequest, NewFunction, Platform, Runtime};
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
-
-/// How many are kept ready while refilling is measured.
-const REFILLED: u32 = 16;
-
-/// The pause between two warm calls, in which a spare process can be made ready.
-const THINK_TIME: Duration = Duration::from_millis(100);
 
 /// Measure the first call of new functions
 #[derive(Debug, Parser)]
@@ -38,6 +31,9 @@ struct Args {
     /// Only this back end: docker or gvisor
     #[arg(long)]
     only: Option<String>,
+    /// Leave out the calls with nothing prewarmed
+    #[arg(long)]
+    prewarmed: bool,
 }
 
 #[tokio::main]
@@ -48,16 +44,9 @@ async fn main() -> Result<()> {
         "start",
         "p50",
         "p99",
+        "p99 / p50",
         "init p50",
     ]);
-    let mut fresh = Table::new(&[
-        "warm call",
-        "plain p50",
-        "process per call, p50",
-        "p99",
-        "without a pause, p50",
-    ]);
-    let mut refills = Table::new(&["refill", "sandboxes/s"]);
     for backend in Backend::available()? {
         if args
             .only
@@ -73,16 +62,15 @@ async fn main() -> Result<()> {
                 starts.ready = Duration::from_millis(args.ready_ms);
                 table.row(starts.measure(is_zip, start, args.functions).await?);
             }
+            if args.prewarmed {
+                continue;
+            }
             let starts = Starts::new(backend, language, 0).await?;
             let few = args.functions.min(10);
             table.row(starts.measure(false, StartKind::Cold, few).await?);
         }
-        refills.row(refill(backend).await?);
-        for language in Language::ALL {
-            fresh.row(fresh_processes(backend, language, args.functions).await?);
-        }
     }
-    println!("{table}\n{refills}\n{fresh}");
+    println!("{table}");
     Ok(())
 }
 
@@ -133,11 +121,14 @@ impl Starts {
             StartKind::Cold => "nothing prewarmed",
             _ => "prewarmed",
         };
+        let (p50, p99) = (total.percentile(50), total.percentile(99));
+        let spread = p99.ok_or("no call")?.as_secs_f64() / p50.ok_or("no call")?.as_secs_f64();
         Ok(vec![
             format!("{}, {}, {code}", self.backend.name(), self.language),
             start.to_owned(),
-            milliseconds(total.percentile(50)),
-            milliseconds(total.percentile(99)),
+            milliseconds(p50),
+            milliseconds(p99),
+            format!("{spread:.1}"),
             milliseconds(init.percentile(50)),
         ])
     }
@@ -190,25 +181,6 @@ impl Starts {
         }
     }
 
-    /// Warm calls one after the other, with a pause between two.
-    async fn warm(&self, function: FunctionId, count: u32, pause: Duration) -> Result<Series> {
-        let mut round = Round::default();
-        for number in 0..count + 2 {
-            tokio::time::sleep(pause).await;
-            let began = Instant::now();
-            let outcome = self.platform.execute(ExecuteRequest::new(function)).await?;
-            if !outcome.is_success() {
-                return Err(format!("the function failed: {outcome:?}").into());
-            }
-            if number >= 2 {
-                round.latencies.push(began.elapsed());
-            }
-        }
-        let mut series = Series::new();
-        series.push(round);
-        Ok(series)
-    }
-
     async fn deploy(&self, number: u32, is_zip: bool) -> Result<FunctionId> {
         let source = match self.language {
             Language::Python => format!("def handler(event, context):\n    return {number}\n"),
@@ -248,44 +220,4 @@ fn archive(name: &str, source: &str) -> Result<Vec<u8>> {
         archive.write_all(&bytes)?;
     }
     Ok(archive.finish()?.into_inner())
-}
-
-async fn fresh_processes(backend: Backend, language: Language, calls: u32) -> Result<Vec<String>> {
-    let starts = Starts::new(backend, language, 1).await?;
-    let result = async {
-        let function = starts.deploy(0, false).await?;
-        let plain = starts.warm(function, calls, THINK_TIME).await?;
-        let mut patch = FunctionPatch::default();
-        patch.fresh_process = Some(true);
-        starts
-            .platform
-            .function_update(&function.into(), patch)
-            .await?;
-        let fresh = starts.warm(function, calls, THINK_TIME).await?;
-        let sustained = starts.warm(function, calls, Duration::ZERO).await?;
-        Result::Ok(vec![
-            format!("{}, {language}", backend.name()),
-            milliseconds(plain.percentile(50)),
-            milliseconds(fresh.percentile(50)),
-            milliseconds(fresh.percentile(99)),
-            milliseconds(sustained.percentile(50)),
-        ])
-    };
-    let row = result.await;
-    starts.platform.close().await;
-    row
-}
-
-async fn refill(backend: Backend) -> Result<Vec<String>> {
-    let began = Instant::now();
-    let starts = Starts::new(backend, Language::Python, REFILLED).await?;
-    let settled = starts.settle(REFILLED).await;
-    let took = began.elapsed();
-    starts.platform.close().await;
-    settled?;
-    let rate = f64::from(REFILLED) / took.as_secs_f64();
-    Ok(vec![
-        format!("{}, {REFILLED} Python sandboxes", backend.name()),
-        format!("{rate:.1}"),
-    ])
 }

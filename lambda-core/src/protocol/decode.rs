@@ -13,6 +13,9 @@ const HEADERS_MAX: usize = 64;
 /// A chunk's size line: 16 hex digits, a short extension, CRLF.
 const CHUNK_LINE_BYTES_MAX: usize = 128;
 
+const READ_BYTES_MIN: usize = 4 * 1024;
+const READ_BYTES_MAX: usize = 64 * 1024;
+
 /// What the sandbox asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -66,6 +69,23 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
+    /// How much room the next read should have: a large body in pieces of a few KiB would cost
+    /// most of its time in system calls.
+    pub(crate) fn room_bytes(&self) -> usize {
+        let left = match &self.state {
+            State::Length { left, .. } => *left as u64,
+            State::Discard { left, .. }
+            | State::Chunks {
+                step: Chunk::Data { left },
+                ..
+            } => *left,
+            State::Head | State::Chunks { .. } => 0,
+        };
+        usize::try_from(left)
+            .unwrap_or(READ_BYTES_MAX)
+            .clamp(READ_BYTES_MIN, READ_BYTES_MAX)
+    }
+
     /// The next whole request in `input`, whose bytes are taken from it; none if there is
     /// more to read first.
     pub(crate) fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Request>> {

@@ -6,5 +6,7 @@ mod encode;
 mod fixtures;
 mod session;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use decode::{Decoder, parse_error_report, parse_script_end};
 pub(crate) use encode::function_arn;
 pub use session::Session;

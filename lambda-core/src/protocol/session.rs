@@ -214,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             if let Some(request) = self.decoder.decode(&mut self.input)? {
                 return Ok(Some(request));
             }
-            self.input.reserve(4 * 1024);
+            self.input.reserve(self.decoder.room_bytes());
             match alive(self.stream.read_buf(&mut self.input).await)? {
                 None | Some(0) => return Ok(None),
                 Some(_) => {}

@@ -74,5 +74,6 @@ fn keep(shared: &Shared) -> io::Result<()> {
         // The one that has ended may be deleted.
         shared.appended.notify_one();
     }
+    journal.reserve();
     Ok(())
 }

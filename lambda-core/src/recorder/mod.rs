@@ -13,6 +13,8 @@
 
 mod batch;
 mod flusher;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod journal;
 mod keeper;
 mod options;
@@ -97,7 +99,10 @@ impl Recorder {
     /// # Errors
     /// `Internal` if the journal's directory cannot be used.
     pub fn start(options: RecorderOptions, store: Arc<dyn Store>) -> Result<Self> {
-        Self::start_on(options, store, Arc::new(RealDisk))
+        let disk = RealDisk {
+            may_map: options.journal_mapped,
+        };
+        Self::start_on(options, store, Arc::new(disk))
     }
 
     fn start_on(
@@ -147,7 +152,7 @@ impl Recorder {
         self.0.is_some()
     }
 
-    /// Keeps a record. One write to a file; a failure sheds the record, which is counted
+    /// Keeps a record, in a file's pages, which are the kernel's; a failure sheds the record, which is counted
     /// and logged: the function has run, and its caller gets the result.
     pub fn record(&self, entry: &InvocationEntry) {
         let Some(handle) = &self.0 else { return };

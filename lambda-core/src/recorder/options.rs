@@ -21,6 +21,10 @@ pub struct RecorderOptions {
     pub rejected: PathBuf,
     /// Bytes of the journal at which new records are shed. Default: 256 MiB.
     pub journal_bytes_max: u64,
+    /// Whether the journal may be written through memory mappings. Default: true. Where the
+    /// disk fails in the middle of a run, a write through a mapping can end the process with
+    /// `SIGBUS`; a system call fails, and the record is shed.
+    pub journal_mapped: bool,
     /// How long the store keeps figures: those that it would remove at once are left out.
     pub retention: Retention,
     pub(super) timing: Timing,
@@ -36,6 +40,7 @@ impl RecorderOptions {
             rejected: journal.with_file_name("rejected.jsonl"),
             journal,
             journal_bytes_max: JOURNAL_BYTES_MAX_DEFAULT,
+            journal_mapped: true,
             retention: Retention::default(),
             timing: Timing::default(),
         }

@@ -12,6 +12,9 @@ use crate::support::{Bench, PYTHON, docker, handler};
 /// An image with nothing in it, made by the test.
 const EMPTY_IMAGE: &str = "lambda-test-empty:latest";
 
+/// How many starts fail in a row.
+const BROKEN_STARTS: usize = 50;
+
 async fn make_empty_image() {
     static MADE: tokio::sync::Mutex<bool> = tokio::sync::Mutex::const_new(false);
     let mut made = MADE.lock().await;
@@ -46,7 +49,7 @@ async fn failed_starts(runtime: &str) {
     };
     make_empty_image().await;
     let since = now();
-    for _ in 0..10 {
+    for _ in 0..BROKEN_STARTS {
         let mut request = request(&bench);
         request.image = Some(EMPTY_IMAGE.to_owned());
         let error = bench.runtime.create(request).await.unwrap_err();
@@ -100,7 +103,7 @@ async fn processes_of(bench: &Bench, since: &str) -> Vec<String> {
         &owner,
     ])
     .await;
-    assert!(ids.len() >= 10, "{ids:?}");
+    assert!(ids.len() >= BROKEN_STARTS, "{ids:?}");
     std::fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("cmdline")).ok())

@@ -72,7 +72,7 @@ pub(super) async fn execute(request: Request) -> Result<Response, ApiError> {
     Ok(reply::json_text(StatusCode::OK, print(&outcome)?))
 }
 
-fn execute_request(bytes: &Bytes) -> Result<ExecuteRequest, ApiError> {
+pub(super) fn execute_request(bytes: &Bytes) -> Result<ExecuteRequest, ApiError> {
     let body: ExecuteBody<'_> = body::parse(bytes)?;
     let function = match (&body.id, &body.name) {
         (Some(id), None) => FunctionRef::Id(id.parse()?),

@@ -4,6 +4,8 @@ mod code;
 mod execute;
 mod function_types;
 mod functions;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod health;
 mod history;
 mod invocations;

@@ -70,7 +70,7 @@ fn from_upload(mut upload: Upload) -> Result<TestRequest, ApiError> {
     request(&bytes, call, upload.into_body()?)
 }
 
-fn test_request(bytes: &Bytes) -> Result<TestRequest, ApiError> {
+pub(super) fn test_request(bytes: &Bytes) -> Result<TestRequest, ApiError> {
     let Split { call, function } = body::parse(bytes)?;
     request(bytes, call, body::parse(function.as_bytes())?)
 }

@@ -4,11 +4,10 @@ use std::slice::from_ref;
 use std::sync::LazyLock;
 
 use futures_util::TryStreamExt as _;
-use futures_util::stream::BoxStream;
 use lambda_core::model::{FunctionId, InvocationSummary};
 use lambda_core::store::SummarizeInvocations;
 use lambda_core::store::rollup::{Plan, Span, SummaryBuilder};
-use sqlx::mysql::{MySqlArguments, MySqlRow};
+use sqlx::mysql::MySqlArguments;
 use sqlx::query::Query;
 use sqlx::{MySql, MySqlConnection, MySqlPool, Row as _, SqlSafeStr};
 
@@ -22,13 +21,17 @@ use crate::row::{count, figures, function_bytes, id};
 /// The most spans of a plan: long buckets in the middle, and shorter ones on both sides.
 const SPANS_MAX: usize = 5;
 
+/// Functions of one question about several. The figures of as many, in as many buckets as a plan
+/// has, are some megabytes: less than a session lets them be strung together.
+const FUNCTIONS_MAX: usize = 128;
+
 /// The queries about figures. But for the first, their parameters begin with the namespace, the
 /// runtime if it is about one, and a span: the length of the buckets, the first start, the end.
 pub(super) struct Queries {
-    /// Figures of some functions, or of all together, in one span or several: for each length of
-    /// buckets and each function the bytes strung together, and how many there are. Rows of their
-    /// own would cost more on their way out than in the database, and so would a query for each
-    /// span: this way the server goes on while the rows are added up.
+    /// Figures of some functions, or of all together, in one span or several: the bytes strung
+    /// together, which say themselves whose they are, and how many there are. Rows of their own
+    /// would cost more on their way out than in the database, and to group them takes half as long
+    /// again (16 ms became 23 for 100 functions with 7,867 buckets, in MySQL 9.7).
     pub(super) of_functions: [InList; SPANS_MAX],
     /// The same in rows of their own, of one function, which is the last parameter: so the first
     /// come while the server looks for the rest, and there is no bound on how many there are.
@@ -69,10 +72,10 @@ impl Queries {
                 let by_key = from("PRIMARY", at + 1);
                 InList::new(
                     &format!(
-                        "SELECT bucket_s, function_id, GROUP_CONCAT(figures SEPARATOR ''), \
+                        "SELECT GROUP_CONCAT(figures SEPARATOR ''), \
                          CAST(SUM(LENGTH(figures)) AS SIGNED) {by_key} IN"
                     ),
-                    "GROUP BY bucket_s, function_id",
+                    "",
                 )
             }),
             of_function: std::array::from_fn(|at| {
@@ -160,18 +163,10 @@ impl crate::leaders::Reading for Reading<'_> {
         let mut functions: Vec<_> = functions.iter().copied().map(function_bytes).collect();
         functions.sort_unstable();
         for spans in spans.chunks(SPANS_MAX) {
-            for (sql, functions) in self.queries.of_functions[spans.len() - 1].cut(&functions) {
-                let query = functions.fold(self.bind(sql, spans), |query, id| query.bind(&id[..]));
-                let rows = query.fetch(&mut *self.connection);
-                let cut = bounded(add_strings(
-                    self.request,
-                    rows,
-                    &mut self.builder,
-                    &mut self.calls,
-                ));
-                for (bucket_s, function) in cut.await? {
-                    for span in spans.iter().filter(|s| i64::from(s.bucket_s) == bucket_s) {
-                        self.add_one(from_ref(span), function.clone()).await?;
+            for functions in functions.chunks(FUNCTIONS_MAX) {
+                if !self.add_string(spans, functions).await? {
+                    for function in functions {
+                        self.add_one(spans, function.clone()).await?;
                     }
                 }
             }
@@ -203,6 +198,24 @@ impl crate::leaders::Reading for Reading<'_> {
 }
 
 impl Reading<'_> {
+    /// Adds the figures of at most [`FUNCTIONS_MAX`] functions, which come as one value. False,
+    /// and nothing is added: they are more than a value may have.
+    async fn add_string(&mut self, spans: &[Span], functions: &[Vec<u8>]) -> Attempt<bool> {
+        for (sql, functions) in self.queries.of_functions[spans.len() - 1].cut(functions) {
+            let query = functions.fold(self.bind(sql, spans), |query, id| query.bind(&id[..]));
+            let row = bounded(query.fetch_one(&mut *self.connection)).await?;
+            let (bytes, length): (Option<&[u8]>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+            match (bytes, length) {
+                (_, None) => {}
+                (Some(bytes), Some(length)) if i64::try_from(bytes.len()) == Ok(length) => {
+                    add_bytes(self.request, bytes, &mut self.builder, &mut self.calls)?;
+                }
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
     async fn add_one(&mut self, spans: &[Span], function: Vec<u8>) -> Attempt<()> {
         for spans in spans.chunks(SPANS_MAX) {
             let query = self.bind(&*self.queries.of_function[spans.len() - 1], spans);
@@ -239,27 +252,6 @@ impl Reading<'_> {
                 .bind(span.to_us)
         })
     }
-}
-
-/// Adds rows of [`Queries::of_functions`] while the server looks for the next. Returns the lengths
-/// of buckets and the functions whose bytes are not all there.
-async fn add_strings(
-    request: &SummarizeInvocations,
-    mut rows: BoxStream<'_, sqlx::Result<MySqlRow>>,
-    builder: &mut SummaryBuilder,
-    calls: &mut Calls,
-) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
-    let mut cut = Vec::new();
-    while let Some(row) = rows.try_next().await? {
-        let (bytes, length): (Option<&[u8]>, i64) = (row.try_get(2)?, row.try_get(3)?);
-        match bytes {
-            Some(bytes) if i64::try_from(bytes.len()) == Ok(length) => {
-                add_bytes(request, bytes, builder, calls)?;
-            }
-            _ => cut.push((row.try_get(0)?, row.try_get(1)?)),
-        }
-    }
-    Ok(cut)
 }
 
 fn add_bytes(

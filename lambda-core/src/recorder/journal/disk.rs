@@ -3,10 +3,12 @@
 
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+
+use super::file::RealFile;
 
 /// Where segments are.
 pub(in crate::recorder) trait Disk: Debug + Send + Sync {
@@ -21,6 +23,10 @@ pub(in crate::recorder) trait Disk: Debug + Send + Sync {
 
 /// A file that is appended to.
 pub(in crate::recorder) trait SegmentFile: Debug + Send + Sync {
+    /// Makes the first `bytes` cheap to write, where that is possible. What is not written by
+    /// then is zeros, until [`truncate`](Self::truncate).
+    fn reserve(&self, bytes: u64);
+
     /// One write at the end, perhaps of a part only.
     fn append(&self, bytes: &[u8]) -> io::Result<usize>;
 
@@ -32,13 +38,17 @@ pub(in crate::recorder) trait SegmentFile: Debug + Send + Sync {
 
 /// The file system.
 #[derive(Debug)]
-pub(in crate::recorder) struct RealDisk;
+pub(in crate::recorder) struct RealDisk {
+    /// Whether segments may be written through mappings of their pages.
+    pub(in crate::recorder) may_map: bool,
+}
 
 impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
         let mut options = OpenOptions::new();
-        let file = options.append(true).create_new(true).mode(0o600);
-        Ok(Arc::new(file.open(path)?))
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let file = options.open(path)?;
+        Ok(Arc::new(RealFile::new(file, self.may_map)))
     }
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
@@ -47,19 +57,5 @@ impl Disk for RealDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
-    }
-}
-
-impl SegmentFile for File {
-    fn append(&self, bytes: &[u8]) -> io::Result<usize> {
-        (&*self).write(bytes)
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.set_len(len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.sync_data()
     }
 }

@@ -88,7 +88,7 @@ struct Fields<'a> {
 }
 
 /// Appends a frame with `entry` to `out`.
-pub(super) fn encode(
+pub(in crate::recorder) fn encode(
     entry: &InvocationEntry,
     scratch: &mut Vec<u8>,
     out: &mut Vec<u8>,
@@ -104,6 +104,17 @@ pub(super) fn encode(
     frame::encode(&bytes, out);
     *scratch = bytes;
     Ok(())
+}
+
+/// A frame of a version with any body.
+#[cfg(feature = "fuzzing")]
+pub(in crate::recorder) fn framed(version: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![version];
+    bytes.extend_from_slice(&checksum(version, body).to_le_bytes());
+    bytes.extend_from_slice(body);
+    let mut frame = Vec::new();
+    frame::encode(&bytes, &mut frame);
+    frame
 }
 
 fn decode(frame: &[u8], scratch: &mut Vec<u8>) -> Content {

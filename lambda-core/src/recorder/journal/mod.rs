@@ -14,6 +14,7 @@
 
 mod cursor;
 mod disk;
+mod file;
 mod frame;
 mod layout;
 mod reader;
@@ -32,7 +33,11 @@ use crate::model::InvocationEntry;
 
 pub(super) use cursor::Cursor;
 pub(super) use disk::{Disk, RealDisk, SegmentFile};
+#[cfg(feature = "fuzzing")]
+pub(super) use layout::{encode, framed};
 pub(super) use reader::Piece;
+#[cfg(feature = "fuzzing")]
+pub(super) use reader::read_all;
 pub(crate) use segments::{DAMAGED, SEGMENT};
 pub(super) use segments::{Segment, count_records, list};
 
@@ -43,6 +48,9 @@ const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 /// A segment with records ends at this age, so that after a crash few are sent again that the
 /// store has, and none after it has forgotten them.
 const SEGMENT_AGE: Duration = Duration::from_secs(10);
+
+/// A segment with as many bytes will get more: it pays to make that cheap.
+const RESERVE_FROM: u64 = 16 * 1024;
 
 /// What is kept in memory of what is not synced yet. Only a disk that hangs makes it as much.
 const UNSYNCED_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -88,6 +96,7 @@ struct Active {
     is_doubtful: bool,
     /// Whether a part of a frame is at its end.
     is_torn: bool,
+    is_reserved: bool,
     /// When its first record came.
     begun: Option<Instant>,
     /// Kept, so that a record needs no allocation of its own.
@@ -104,12 +113,13 @@ impl Journal {
         let earlier = list(directory).map_err(unusable)?;
         let bytes = earlier.iter().map(|segment| segment.len).sum();
         let number = earlier.last().map_or(0, |last| last.number + 1);
+        let segment_bytes = SEGMENT_BYTES.min(bytes_max / 8);
         let (file, segment) = segments::create(&*disk, directory, number).map_err(unusable)?;
         Ok(Self {
             directory: directory.to_owned(),
             disk,
             bytes_max,
-            segment_bytes: SEGMENT_BYTES.min(bytes_max / 8),
+            segment_bytes,
             bytes: AtomicU64::new(bytes),
             passed_bytes: AtomicU64::new(0),
             pending: AtomicU64::new(0),
@@ -124,6 +134,7 @@ impl Journal {
                 unsynced: Vec::with_capacity(64 * 1024),
                 is_doubtful: false,
                 is_torn: false,
+                is_reserved: false,
                 begun: None,
                 scratch: Vec::with_capacity(1024),
                 is_awaited: false,
@@ -136,7 +147,7 @@ impl Journal {
         })
     }
 
-    /// Appends one record by one write.
+    /// Appends one record: when this returns the kernel has it.
     ///
     /// # Errors
     /// `StoreUnavailable` at the bound; `Internal` where the disk takes nothing.
@@ -170,8 +181,8 @@ impl Journal {
             active.unsynced.truncate(start);
             return encoded.and(Err(full()));
         }
-        // A page-cache write of a microsecond, on purpose on this thread: handing it to
-        // another would cost the caller ten times as much in wakes.
+        // A copy into the page cache, on purpose on this thread: handing it to another would
+        // cost the caller a hundred times as much in wakes.
         let written = write_all(&*active.file, &active.unsynced[start..]);
         let (kept, result) = match written {
             Ok(()) => (bytes, Ok(())),
@@ -296,6 +307,7 @@ impl Active {
         self.len = 0;
         self.synced = 0;
         self.is_torn = false;
+        self.is_reserved = false;
         self.begun = None;
         (file, segment)
     }

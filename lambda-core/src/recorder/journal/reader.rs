@@ -76,50 +76,11 @@ impl Reader {
             bytes.truncate(read);
             let is_all = want >= left || read < wanted;
             let is_ended = is_all && until.is_none();
-            if let Some(piece) = self.piece(from, &bytes, records_max, is_all, is_ended) {
+            if let Some(piece) = piece(self.format, from, &bytes, records_max, is_all, is_ended) {
                 return Ok(piece);
             }
             want *= 4;
         }
-    }
-
-    /// None if not even one frame is whole, and more can be read.
-    fn piece(
-        &self,
-        from: u64,
-        bytes: &[u8],
-        records_max: usize,
-        is_all: bool,
-        is_ended: bool,
-    ) -> Option<Piece> {
-        let mut piece = Piece::default();
-        let mut scratch = Vec::new();
-        let mut at = 0;
-        while at < bytes.len() && piece.entries.len() < records_max {
-            let rest = &bytes[at..];
-            let frame = match rest.iter().position(|byte| *byte == self.format.end()) {
-                Some(len) => &rest[..len],
-                None if is_ended => rest,
-                None => break,
-            };
-            at = (at + frame.len() + 1).min(bytes.len());
-            // Between two ends; a file system may also leave zeros at the end of a file.
-            if frame.is_empty() {
-                continue;
-            }
-            match self.format.decode(frame, &mut scratch) {
-                Content::Record(entry) => piece.entries.push(*entry),
-                Content::Foreign => piece.foreign += 1,
-                Content::Damaged => piece.damaged += 1,
-            }
-        }
-        if at == 0 && !is_all {
-            return None;
-        }
-        piece.end = from + at as u64;
-        piece.records = piece.entries.len() as u64;
-        piece.is_full = piece.entries.len() == records_max || !is_all;
-        Some(piece)
     }
 
     /// How many frames there are, whole or not. Blocks.
@@ -139,6 +100,64 @@ impl Reader {
             at += read as u64;
         }
     }
+}
+
+/// None if not even one frame is whole, and more can be read.
+fn piece(
+    format: Format,
+    from: u64,
+    bytes: &[u8],
+    records_max: usize,
+    is_all: bool,
+    is_ended: bool,
+) -> Option<Piece> {
+    let mut piece = Piece::default();
+    let mut scratch = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() && piece.entries.len() < records_max {
+        let rest = &bytes[at..];
+        let frame = match rest.iter().position(|byte| *byte == format.end()) {
+            Some(len) => &rest[..len],
+            None if is_ended => rest,
+            None => break,
+        };
+        at = (at + frame.len() + 1).min(bytes.len());
+        // Between two ends, or what is reserved at the end of a file and not used.
+        if frame.is_empty() {
+            at += bytes[at..].iter().take_while(|byte| **byte == 0).count();
+            continue;
+        }
+        match format.decode(frame, &mut scratch) {
+            Content::Record(entry) => piece.entries.push(*entry),
+            Content::Foreign => piece.foreign += 1,
+            Content::Damaged => piece.damaged += 1,
+        }
+    }
+    if at == 0 && !is_all {
+        return None;
+    }
+    piece.end = from + at as u64;
+    piece.records = piece.entries.len() as u64;
+    piece.is_full = piece.entries.len() == records_max || !is_all;
+    Some(piece)
+}
+
+/// Reads a whole segment from memory, in pieces of `records_max` records.
+#[cfg(feature = "fuzzing")]
+pub(in crate::recorder) fn read_all(segment: &[u8], records_max: usize) -> Vec<Piece> {
+    let format = Format::of(segment);
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    while at < segment.len() {
+        let Some(piece) = piece(format, 0, &segment[at..], records_max, true, true) else {
+            break;
+        };
+        assert!(piece.end > 0, "the reader stands still");
+        at += usize::try_from(piece.end).expect("within the segment");
+        pieces.push(piece);
+    }
+    assert_eq!(at, segment.len(), "something is passed over");
+    pieces
 }
 
 /// Fills `bytes` as far as the file reaches.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Journal, SEGMENT_AGE, frame, segments, write_all};
+use super::{Journal, RESERVE_FROM, SEGMENT_AGE, frame, segments, write_all};
 
 impl Journal {
     /// Makes durable what has been appended. Blocks.
@@ -56,7 +56,9 @@ impl Journal {
         let lost_bytes = (active.len - active.synced).saturating_sub(bytes);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.pending.fetch_add(records, Ordering::Relaxed);
-        let (_, old) = active.replace(file, segment);
+        let (old_file, old) = active.replace(file, segment);
+        // What it has reserved and not used; no matter where that fails.
+        let _ = old_file.truncate(old.len);
         active.len = bytes;
         active.begun = Some(Instant::now());
         active.is_doubtful = false;
@@ -73,6 +75,21 @@ impl Journal {
             );
         }
         Ok(())
+    }
+
+    /// Prepares the active segment for many records, once it has some. Blocks.
+    pub(in crate::recorder) fn reserve(&self) {
+        let _turn = self.turning.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = {
+            let mut active = self.active();
+            if active.is_reserved || active.len < RESERVE_FROM {
+                return;
+            }
+            active.is_reserved = true;
+            Arc::clone(&active.file)
+        };
+        // It ends a little after it has reached its size.
+        file.reserve(self.segment_bytes + self.segment_bytes / 16);
     }
 
     /// When the active segment is to end: now where that is zero; none: it has no records.
@@ -103,13 +120,16 @@ impl Journal {
             active.segment.number + 1
         };
         let (file, segment) = segments::create(&*self.disk, &self.directory, number)?;
-        let (old, is_dirty) = {
+        let (old, len, is_dirty) = {
             let mut active = self.active();
             let is_dirty = active.is_dirty();
             let (file, old) = active.replace(file, segment);
+            let len = old.len;
             self.ended().push_back(old);
-            (file, is_dirty)
+            (file, len, is_dirty)
         };
+        // What it has reserved and not used; where that fails it is read as nothing.
+        let _ = old.truncate(len);
         if is_dirty {
             let synced = old.sync();
             let mut active = self.active();

@@ -93,11 +93,13 @@ fn read_journals(root: &Path) -> Entries {
             entries.extend(by_id(std::mem::take(&mut piece.entries)));
             cursor.pass(&journal, &piece);
         }
-        assert_eq!(
-            journal.damage(),
-            (0, 0),
-            "a kill tears nothing that was kept"
+        let (damaged, set_aside) = journal.damage();
+        // The one that was being kept in this moment, and not answered.
+        assert!(
+            damaged <= 1,
+            "{damaged}: a kill tears nothing that was kept"
         );
+        assert_eq!(set_aside, 0);
     }
     entries
 }

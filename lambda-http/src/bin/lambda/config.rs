@@ -84,6 +84,7 @@ pub(crate) struct RecordSection {
     hours_days: Option<u32>,
     days_days: Option<u32>,
     journal_mib_max: Option<u32>,
+    journal_mapped: Option<bool>,
     recording: Option<bool>,
 }
 
@@ -111,6 +112,11 @@ impl RecordSection {
     pub(crate) fn journal_bytes_max(&self) -> u64 {
         let mib = self.journal_mib_max.map(|mib| u64::from(mib) * 1024 * 1024);
         mib.unwrap_or(JOURNAL_BYTES_MAX_DEFAULT)
+    }
+
+    /// Whether the journal may be written through memory mappings.
+    pub(crate) fn journal_mapped(&self) -> bool {
+        self.journal_mapped.unwrap_or(true)
     }
 
     /// Whether invocations are recorded.

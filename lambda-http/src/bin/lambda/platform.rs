@@ -21,6 +21,7 @@ pub(crate) async fn start(
         .pool(config.pool.options())
         .retention(config.records.retention())
         .journal_bytes_max(config.records.journal_bytes_max())
+        .journal_mapped(config.records.journal_mapped())
         .recording(config.records.recording());
     for runtime in runtimes {
         builder = builder.runtime(Arc::clone(runtime));

@@ -159,6 +159,8 @@ impl Disk for FaultyDisk {
 }
 
 impl SegmentFile for FaultyFile {
+    fn reserve(&self, _: u64) {}
+
     fn append(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.state.lock().unwrap();
         state.usable()?;
