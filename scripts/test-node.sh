@@ -60,10 +60,13 @@ say "in real sandboxes: $RUNTIMES"
 cp "$PACKAGE/test/sandboxes.js" .
 LAMBDA_TEST_RUNTIMES=$RUNTIMES "$ROOT/scripts/with-docker.sh" node --test sandboxes.js
 
-say "one database under a server and an application"
+say "one database under a server, an application in Python and one in Node"
 cargo build -p lambda-http --manifest-path "$ROOT/Cargo.toml"
 cp "$PACKAGE/test/shared-store.js" .
-LAMBDA_BINARY=$ROOT/target/debug/lambda "$ROOT/scripts/with-docker.sh" node --test shared-store.js
+# Where scripts/test-python.sh has installed the wheel.
+[ -x "$ROOT/target/python-venv/bin/python" ] || { say "run scripts/test-python.sh before"; exit 1; }
+LAMBDA_BINARY=$ROOT/target/debug/lambda LAMBDA_TEST_PYTHON=$ROOT/target/python-venv/bin/python \
+    "$ROOT/scripts/with-docker.sh" "$ROOT/scripts/databases.sh" run node --test shared-store.js
 
 say "the README's example"
 # The first block that is a whole program.

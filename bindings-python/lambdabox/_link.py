@@ -13,6 +13,7 @@ from ._native import Platform as Native
 from ._requests import ContainerOptions, PoolOptions, Retention
 
 _open: weakref.WeakSet[Link] = weakref.WeakSet()
+_is_fork_watched = False
 
 
 class Link:
@@ -44,6 +45,7 @@ class Link:
             pool,
             containers,
         )
+        self._data_dir = os.path.abspath(data_dir)
         self._runtime = runtimes if isinstance(runtimes, str) else next(iter(runtimes), "docker")
         self._opened: Native | None = None
         self._pid = 0
@@ -62,6 +64,7 @@ class Link:
             # Registered by the first platform that opens, not by importing.
             atexit.unregister(_close_all)
             atexit.register(_close_all)
+            _watch_forks()
         self._opened = native
         self._pid = os.getpid()
         _open.add(self)
@@ -85,6 +88,30 @@ def _close(link: Link) -> None:
     if native is not None:
         native.close(None, 0)
         native.release()
+
+
+def _watch_forks() -> None:
+    global _is_fork_watched
+    if not _is_fork_watched:
+        _is_fork_watched = True
+        os.register_at_fork(after_in_child=_let_go_of_locks)
+
+
+def _let_go_of_locks() -> None:
+    """In a forked child. A platform's lock in the data directory says that its process lives; a
+    child that kept it would say so for a parent that is dead, and what that left would stay."""
+    roots = tuple(os.path.join(os.path.realpath(link._data_dir), "") for link in _open)  # pyright: ignore[reportPrivateUsage]
+    null = os.open(os.devnull, os.O_RDONLY)
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            path = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            # The listing's own, which is closed by now.
+            continue
+        if os.path.basename(path) == "lock" and path.startswith(roots):
+            # Not closed: its number still belongs to the native half.
+            os.dup2(null, int(name), inheritable=False)
+    os.close(null)
 
 
 def _close_all() -> None:

@@ -1,9 +1,14 @@
 """What concerns a whole process: importing, signals, forks, the interpreter's end."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+
+import lambdabox
+import pytest
 
 PRELUDE = """
 import lambdabox, os, sys, threading, time
@@ -15,9 +20,10 @@ def opened():
 """
 
 
-def python(code: str, data_dir: str) -> "subprocess.Popen[str]":
+def python(code: str, data_dir: str, stdin: "int | None" = None) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", PRELUDE + code, data_dir],
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -90,6 +96,72 @@ platform.close()
     assert (status, err) == (0, "")
     assert "child: This platform was opened by the parent process" in out
     assert "status 0 5" in out
+
+
+def test_a_forked_child_does_not_pass_for_a_dead_parent(data_dir: str) -> None:
+    code = """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+opened()
+if os.fork() == 0:
+    print("child", flush=True)
+    sys.stdin.read()
+    os._exit(0)
+threading.Event().wait()
+"""
+    parent = python(code, data_dir, stdin=subprocess.PIPE)
+    assert parent.stdout is not None and parent.stdin is not None
+    assert parent.stdout.readline() == "child\n"
+    (lock,) = Path(data_dir).rglob("lock")
+    with lock.open() as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    parent.kill()
+    parent.wait(timeout=60)
+    # The child lives on, and still the parent counts as dead.
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with lambdabox.Platform(data_dir, runtimes=["fake"]) as platform:
+        assert platform.invoke("echo", 1) == 1
+    assert not lock.exists()
+    parent.communicate(timeout=60)
+
+
+def test_a_forked_child_may_open_a_platform_of_its_own(data_dir: str) -> None:
+    code = """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+opened()
+if os.fork() == 0:
+    with lambdabox.Platform(sys.argv[1], runtimes=["fake"]) as own:
+        print("child", own.invoke("echo", 3), flush=True)
+    os._exit(0)
+print("status", os.wait()[1], platform.invoke("echo", 5))
+platform.close()
+"""
+    status, out, err = finish(code, data_dir)
+    assert (status, err) == (0, ""), out
+    assert "child 3" in out and "status 0 5" in out
+
+
+def test_several_platforms_in_one_process(data_dir: str) -> None:
+    code = """
+import asyncio
+opened()
+with lambdabox.Platform(sys.argv[1], runtimes=["fake"], namespace="other") as other:
+    assert not other.function_list().items
+    other.deploy("echo", "fake:raise", handler="echo.handler")
+    async def use():
+        async with lambdabox.AsyncPlatform(sys.argv[1], runtimes=["fake"]) as third:
+            return await third.invoke("echo", 3)
+    print(platform.invoke("echo", 1), asyncio.run(use()))
+    try:
+        other.invoke("echo", {"message": "no"})
+    except lambdabox.FunctionError as error:
+        print(error.message)
+print(platform.invoke("echo", 2))
+platform.close()
+"""
+    assert finish(code, data_dir) == (0, "1 3\nno\n2\n", "")
 
 
 def test_the_interpreter_ends_cleanly_though_nobody_closed(data_dir: str) -> None:
