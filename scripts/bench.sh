@@ -30,4 +30,6 @@ target/release/end_to_end "${END_TO_END[@]}"
 if [ -z "${BENCH_QUICK:-}" ]; then
     echo "[bench] nothing prewarmed, beside Docker's own create and start"
     target/release/cold
+    echo "[bench] 50 functions with four callers each, for half a minute"
+    target/release/sustained --seconds 30 --warm-up 10
 fi
