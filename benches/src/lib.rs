@@ -10,6 +10,7 @@
 //! | `src/bin/refill.rs` | how fast prewarmed sandboxes are replaced, and what that costs calls |
 //! | `src/bin/processes.rs` | calls that have a process each |
 //! | `src/bin/burst.rs` | 200 calls at once of a new function, beside the best that can be |
+//! | `src/bin/footprint.rs` | memory and CPU of what idles, and the platform's own memory |
 //! | `src/bin/cold.rs` | a call without anything prewarmed, beside Docker's own create and start |
 //! | `src/bin/sustained.rs` | 50 functions, four callers each, and whether anything grows |
 //! | `src/bin/http_load.rs` | `wrk` on servers, with idle followers of logs, and overload |

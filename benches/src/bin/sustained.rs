@@ -1,6 +1,9 @@
 //! Many functions, several callers each, for minutes: no call fails, and nothing grows.
+//!
+//! Latencies go into histograms of a fixed size, so that what grows is the platform.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -9,7 +12,6 @@ use lambda_benches::backend::Backend;
 use lambda_benches::local::{Local, echo};
 use lambda_benches::process::{open_files, rss_mib};
 use lambda_benches::report::{Table, milliseconds, thousands};
-use lambda_benches::statistics::{Round, Series};
 use lambda_store::ExecuteRequest;
 use lambda_store::model::{FunctionId, Language};
 use tokio::task::JoinSet;
@@ -24,8 +26,11 @@ struct Args {
     #[arg(long, default_value_t = 4)]
     callers: u32,
     /// How long, in seconds
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 300)]
     seconds: u64,
+    /// The same before, not counted, until as many sandboxes are there as are needed, in seconds
+    #[arg(long, default_value_t = 40)]
+    warm_up: u64,
     /// Only this back end: docker or gvisor
     #[arg(long)]
     only: Option<String>,
@@ -36,16 +41,14 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     let mut table = Table::new(&[
         "sustained",
+        "s",
         "calls/s",
         "errors",
-        "p99, begin",
-        "p99, end",
-        "RSS, begin",
-        "end",
-        "open files, begin",
-        "end",
-        "sandboxes, begin",
-        "end",
+        "p50",
+        "p99",
+        "RSS",
+        "open files",
+        "sandboxes",
     ]);
     for backend in Backend::available()? {
         if args
@@ -56,34 +59,74 @@ async fn main() -> Result<()> {
             continue;
         }
         let local = Local::start(backend, |_| {}).await?;
-        let result = run(&local, backend, &args).await;
-        table.row(local.close(result).await?);
+        let result = run(&local, backend, &args, &mut table).await;
+        local.close(result).await?;
     }
     println!("{table}");
     Ok(())
 }
 
-/// What may grow.
-struct Footprint {
-    rss_mib: f64,
-    open_files: usize,
-    sandboxes: u32,
+/// What the callers count; all of them together.
+struct Counts {
+    is_over: AtomicBool,
+    errors: AtomicU64,
+    latencies: Histogram,
 }
 
-impl Footprint {
-    fn of(local: &Local) -> Result<Self> {
-        Ok(Self {
-            rss_mib: rss_mib()?,
-            open_files: open_files()?,
-            sandboxes: local.stats()?.sandboxes(),
-        })
+/// Latencies in buckets, each 1/64 wider than the last.
+struct Histogram(Vec<AtomicU32>);
+
+const STEPS: u64 = 64;
+
+impl Histogram {
+    fn new() -> Self {
+        Self((0..64 * STEPS).map(|_| AtomicU32::new(0)).collect())
+    }
+
+    fn add(&self, latency: Duration) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        if let Some(bucket) = usize::try_from(index(micros))
+            .ok()
+            .and_then(|index| self.0.get(index))
+        {
+            bucket.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What has been counted since the last call.
+    fn take(&self) -> Vec<u32> {
+        let buckets = self.0.iter();
+        buckets
+            .map(|bucket| bucket.swap(0, Ordering::Relaxed))
+            .collect()
     }
 }
 
-/// One caller's calls: when each ended, and how long it took; and how many failed.
-type Calls = (Vec<(Duration, Duration)>, u64);
+/// Where a latency is counted: exactly below 64 us, beyond that by its first seven binary digits.
+fn index(micros: u64) -> u64 {
+    let octave = u64::from((micros.max(1)).ilog2()).saturating_sub(STEPS.ilog2().into());
+    octave * STEPS + (micros >> octave)
+}
 
-async fn run(local: &Local, backend: Backend, args: &Args) -> Result<Vec<String>> {
+/// The least latency that is counted there.
+fn lower_bound(index: u64) -> Duration {
+    let octave = (index / STEPS).saturating_sub(1);
+    Duration::from_micros((index - octave * STEPS) << octave)
+}
+
+fn percentile(counts: &[u32], percent: u64) -> Option<Duration> {
+    let total: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+    let mut left = (total * percent).div_ceil(100);
+    for (index, count) in (0..).zip(counts) {
+        left = left.saturating_sub(u64::from(*count));
+        if left == 0 && total > 0 {
+            return Some(lower_bound(index));
+        }
+    }
+    None
+}
+
+async fn run(local: &Local, backend: Backend, args: &Args, table: &mut Table) -> Result<()> {
     let mut functions = Vec::new();
     for number in 0..args.functions {
         let name = format!("f{number}");
@@ -97,81 +140,96 @@ async fn run(local: &Local, backend: Backend, args: &Args) -> Result<Vec<String>
             .await?;
         functions.push(function);
     }
-    // A tenth of the time, until as many sandboxes are there as are needed.
-    let length = Duration::from_secs(args.seconds);
-    call(local, &functions, args.callers, length / 10).await?;
-    let begin = Footprint::of(local)?;
-    let calls = call(local, &functions, args.callers, length).await?;
-    let end = Footprint::of(local)?;
-
-    let errors: u64 = calls.iter().map(|(_, errors)| errors).sum();
-    let all = calls.into_iter().flat_map(|(calls, _)| calls);
-    let all: Vec<_> = all.collect();
-    // A minute, or of a short run a third.
-    let window = Duration::from_secs(60).min(length / 3);
-    let p99 = |is_in: &dyn Fn(Duration) -> bool| {
-        let latencies = all.iter().filter(|(at, _)| is_in(*at));
-        let mut series = Series::new();
-        series.push(Round {
-            latencies: latencies.map(|(_, took)| *took).collect(),
-            elapsed: window,
-        });
-        milliseconds(series.percentile(99))
-    };
-    // Far below 2^52.
-    #[allow(clippy::cast_precision_loss)]
-    let count = all.len() as f64;
-    Ok(vec![
-        format!(
-            "{}, {} functions x {}",
-            backend.name(),
-            args.functions,
-            args.callers
-        ),
-        thousands(count / length.as_secs_f64()),
-        errors.to_string(),
-        p99(&|at| at <= window),
-        p99(&|at| at >= length - window),
-        format!("{:.0} MiB", begin.rss_mib),
-        format!("{:.0} MiB", end.rss_mib),
-        begin.open_files.to_string(),
-        end.open_files.to_string(),
-        begin.sandboxes.to_string(),
-        end.sandboxes.to_string(),
-    ])
-}
-
-async fn call(
-    local: &Local,
-    functions: &[FunctionId],
-    callers: u32,
-    length: Duration,
-) -> Result<Vec<Calls>> {
-    let began = Arc::new(Instant::now());
-    let mut tasks = JoinSet::new();
-    for &function in functions {
-        for _ in 0..callers {
-            let (platform, began) = (local.platform.clone(), Arc::clone(&began));
-            tasks.spawn(async move {
-                let (mut calls, mut errors) = (Vec::new(), 0);
-                while began.elapsed() < length {
-                    let since = Instant::now();
-                    match platform.execute(ExecuteRequest::new(function)).await {
-                        Ok(outcome) if outcome.is_success() => {}
-                        other => {
-                            errors += 1;
-                            eprintln!("a call failed: {other:?}");
-                        }
-                    }
-                    calls.push((began.elapsed(), since.elapsed()));
-                }
-                (calls, errors)
-            });
+    let counts = Arc::new(Counts {
+        is_over: AtomicBool::new(false),
+        errors: AtomicU64::new(0),
+        latencies: Histogram::new(),
+    });
+    let mut callers = JoinSet::new();
+    for &function in &functions {
+        for _ in 0..args.callers {
+            callers.spawn(call(local.platform.clone(), function, Arc::clone(&counts)));
         }
     }
-    let mut all = Vec::new();
-    while let Some(calls) = tasks.join_next().await {
-        all.push(calls?);
+    let rows = windows(local, backend, args, &counts).await;
+    counts.is_over.store(true, Ordering::Relaxed);
+    while let Some(caller) = callers.join_next().await {
+        caller?;
     }
-    Ok(all)
+    rows?.into_iter().for_each(|row| table.row(row));
+    Ok(())
+}
+
+/// What each minute, or of a short run each third, has been like.
+async fn windows(
+    local: &Local,
+    backend: Backend,
+    args: &Args,
+    counts: &Counts,
+) -> Result<Vec<Vec<String>>> {
+    tokio::time::sleep(Duration::from_secs(args.warm_up)).await;
+    counts.latencies.take();
+    let length = Duration::from_secs(args.seconds);
+    let window = Duration::from_secs(60).min(length / 3);
+    let began = Instant::now();
+    let mut rows = Vec::new();
+    while began.elapsed() + window / 2 < length {
+        let since = Instant::now();
+        tokio::time::sleep(window).await;
+        let (latencies, took) = (counts.latencies.take(), since.elapsed());
+        let calls: u32 = latencies.iter().sum();
+        rows.push(vec![
+            format!(
+                "{}, {} functions x {}",
+                backend.name(),
+                args.functions,
+                args.callers
+            ),
+            format!("{:.0}", began.elapsed().as_secs_f64()),
+            thousands(f64::from(calls) / took.as_secs_f64()),
+            counts.errors.swap(0, Ordering::Relaxed).to_string(),
+            milliseconds(percentile(&latencies, 50)),
+            milliseconds(percentile(&latencies, 99)),
+            format!("{:.0} MiB", rss_mib()?),
+            open_files()?.to_string(),
+            local.stats()?.sandboxes().to_string(),
+        ]);
+    }
+    Ok(rows)
+}
+
+async fn call(platform: lambda_store::Platform, function: FunctionId, counts: Arc<Counts>) {
+    while !counts.is_over.load(Ordering::Relaxed) {
+        let since = Instant::now();
+        match platform.execute(ExecuteRequest::new(function)).await {
+            Ok(outcome) if outcome.is_success() => {}
+            other => {
+                counts.errors.fetch_add(1, Ordering::Relaxed);
+                eprintln!("a call failed: {other:?}");
+            }
+        }
+        counts.latencies.add(since.elapsed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_are_counted_within_a_sixty_fourth() {
+        for micros in [0, 1, 63, 64, 127, 128, 1_000, 123_456, 10_000_000] {
+            let bound = u64::try_from(lower_bound(index(micros)).as_micros()).unwrap();
+            assert!(bound <= micros, "{micros}: {bound}");
+            assert!(micros - bound <= micros / 64, "{micros}: {bound}");
+        }
+        let histogram = Histogram::new();
+        for millis in 1..=100 {
+            histogram.add(Duration::from_millis(millis));
+        }
+        let counts = histogram.take();
+        let median = percentile(&counts, 50).unwrap();
+        assert!((Duration::from_millis(49)..=Duration::from_millis(50)).contains(&median));
+        assert_eq!(percentile(&histogram.take(), 50), None, "taken already");
+    }
 }

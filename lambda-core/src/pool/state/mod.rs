@@ -178,6 +178,8 @@ pub struct PoolState {
     /// The sandboxes use the cores up, as of the last sample.
     is_saturated: bool,
     sampled_at: Option<Instant>,
+    /// When an invocation last got a sandbox.
+    served_at: Option<Instant>,
     closed: bool,
     counters: PoolCounters,
 }
@@ -198,6 +200,7 @@ impl PoolState {
             is_short: false,
             is_saturated: false,
             sampled_at: None,
+            served_at: None,
             closed: false,
         }
     }
@@ -212,7 +215,7 @@ impl PoolState {
     /// nobody waits beside an idle sandbox.
     pub fn take_idle(&mut self, now: Instant, key: &PoolKey) -> Option<Taken> {
         let taken = self.sandboxes.take(now, key)?;
-        self.counters.started(taken.start());
+        self.served(now, taken.start());
         Some(taken)
     }
 
@@ -548,6 +551,11 @@ impl PoolState {
         if let Some(entry) = self.sandboxes.get_mut(slot) {
             entry.priority = priority;
         }
+    }
+
+    fn served(&mut self, now: Instant, start: StartKind) {
+        self.counters.started(start);
+        self.served_at = Some(now);
     }
 
     fn destroy(&mut self, slot: Slot, actions: &mut Vec<Action>) {

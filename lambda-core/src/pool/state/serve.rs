@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::sandboxes::{Entry, Stage};
 use super::{Action, PoolState, Slot};
@@ -10,6 +10,9 @@ use crate::model::{FunctionId, StartKind};
 use crate::pool::governor::CpuShare;
 use crate::pool::key::{PoolKey, SandboxClass};
 use crate::pool::queue::{Demand, WaiterId};
+
+/// So long after the last invocation has begun its sandbox is taken to have no other soon.
+const CALM_AFTER: Duration = Duration::from_millis(200);
 
 /// A waiter that may have a sandbox more.
 struct Entitled {
@@ -91,6 +94,7 @@ impl PoolState {
                 let there = u32::try_from(stock.ready.len()).unwrap_or(u32::MAX) + stock.creating;
                 if there >= target
                     || !self.may_create(now, &class)
+                    || !self.may_refill(now)
                     || !self.fits(1, class.memory_mib)
                 {
                     break;
@@ -140,7 +144,7 @@ impl PoolState {
         let Some(taken) = self.sandboxes.take(now, key) else {
             return;
         };
-        self.counters.started(start);
+        self.served(now, start);
         self.queue.remove(waiter);
         self.queue.had_turn(key.function);
         actions.push(Action::Hand {
@@ -258,6 +262,16 @@ impl PoolState {
             let key = demand.is_mounted.then(|| Arc::clone(key));
             self.create(now, class, key, actions);
         }
+    }
+
+    /// One at a time beside invocations, which creating slows down.
+    fn may_refill(&self, now: Instant) -> bool {
+        let sums = &self.sandboxes.sums;
+        let is_calm = sums.busy == 0
+            && self
+                .served_at
+                .is_none_or(|at| now.saturating_duration_since(at) >= CALM_AFTER);
+        is_calm || sums.creating == 0
     }
 
     pub(super) fn may_create(&self, now: Instant, class: &SandboxClass) -> bool {

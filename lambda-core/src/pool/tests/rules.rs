@@ -58,6 +58,34 @@ fn a_class_in_use_is_kept_prewarmed_for_any_function() {
 }
 
 #[test]
+fn what_is_kept_ready_is_refilled_one_by_one_beside_invocations() {
+    let mut options = PoolOptions {
+        prewarmed_classes: vec![((*calls(128, 1).demand.class).clone(), 4)],
+        ..options()
+    };
+    let mut pool = Pool::new(options.clone());
+    let all = creates(&pool.tick_after(MS)).len();
+    assert_eq!(all, options.creating_max as usize, "nothing runs");
+
+    options.prewarmed_classes.clear();
+    options.prewarmed = 4;
+    let mut pool = Pool::new(options);
+    let busy = creates(&pool.call(&calls(256, 1)))[0];
+    let first = creates(&pool.created(busy));
+    assert_eq!(first.len(), 1, "something runs");
+    assert_eq!(creates(&pool.tick_after(MS)), []);
+    pool.released(busy);
+    assert_eq!(creates(&pool.created(first[0])).len(), 1, "and may again");
+    assert_eq!(creates(&pool.tick_after(MS)), []);
+    let calm = 200 * MS;
+    assert_eq!(
+        creates(&pool.tick_after(calm)).len(),
+        1,
+        "as many as may be"
+    );
+}
+
+#[test]
 fn a_dead_spare_is_replaced_and_a_class_out_of_use_is_let_go() {
     let mut pool = Pool::new(PoolOptions {
         prewarmed: 1,
