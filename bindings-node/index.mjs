@@ -4,6 +4,7 @@ import lambdabox from './dist/index.js';
 export const {
   Platform,
   Invocation,
+  Logs,
   LambdaError,
   InvalidParameterError,
   InvalidRequestContentError,
