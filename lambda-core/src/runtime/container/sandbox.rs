@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use super::body::{Custody, Stage, Vitals};
 use super::cgroup::Cgroup;
 use super::output::OutputPipes;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{SandboxId, Termination};
 use crate::output::OutputCapture;
 use crate::protocol::Session;
@@ -24,6 +24,18 @@ const DEATH_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// How long [`Sandbox::ended`] waits for Docker's word.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long Docker may take to say whether a sandbox lacked memory. Longer than for its end: it is
+/// asked where the host was too busy for its cgroup to be read in time.
+const OOM_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Docker hears of the end and of its reason by two events: after a kill the reason may come a
+/// little later, so it is looked for this often, this far apart.
+const OOM_LOOKS: u32 = 10;
+const OOM_LOOK_PAUSE: Duration = Duration::from_millis(30);
+
+/// The exit code of a process that was killed by SIGKILL, as the kernel does it for want of memory.
+const KILLED: i64 = SIGNAL_BASE + 9;
 
 /// docker-init reports a child's death by signal n as the exit code 128 + n.
 const SIGNAL_BASE: i64 = 128;
@@ -132,11 +144,20 @@ impl ContainerSandbox {
     async fn docker_saw_oom(&self) -> bool {
         let engine = &self.body.engine;
         let asking = async {
-            engine.wait(&self.body.name).await?;
-            engine.inspect(&self.body.name).await
+            let code = engine.wait(&self.body.name).await?;
+            let mut looks = if code == Some(KILLED) { OOM_LOOKS } else { 1 };
+            loop {
+                let container = engine.inspect(&self.body.name).await?;
+                looks -= 1;
+                let is_oom_killed = container.state.and_then(|state| state.oom_killed);
+                if is_oom_killed == Some(true) || looks == 0 {
+                    return Ok::<_, Error>(is_oom_killed);
+                }
+                tokio::time::sleep(OOM_LOOK_PAUSE).await;
+            }
         };
-        let is_oom_killed = match tokio::time::timeout(END_TIMEOUT, asking).await {
-            Ok(Ok(container)) => container.state.and_then(|state| state.oom_killed),
+        let is_oom_killed = match tokio::time::timeout(OOM_TIMEOUT, asking).await {
+            Ok(Ok(is_oom_killed)) => is_oom_killed,
             Ok(Err(error)) => {
                 tracing::warn!(?error, "Docker cannot say whether a sandbox lacked memory");
                 None
