@@ -377,6 +377,38 @@ fn without_a_server_commands_say_how_to_start_one() {
     }
 }
 
+/// But for running functions, which takes Docker: see the end-to-end tests.
+#[test]
+fn without_a_server_commands_work_on_the_local_store() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("f.py"), "print(1)\n").unwrap();
+    let nowhere = ["--url", "http://127.0.0.1:1"];
+    let done = |args: &[&str]| {
+        let output = lambda(directory.path()).args(args).args(nowhere).output();
+        let output = output.unwrap();
+        assert_eq!(code(&output), 0, "{args:?}: {output:?}");
+        assert!(text(&output.stderr).contains("local store"), "{output:?}");
+        text(&output.stdout)
+    };
+    assert!(done(&["deploy", "f.py"]).contains("version 1"));
+    assert!(done(&["deploy", "f.py", "--memory-mib", "256"]).contains("version 2"));
+    assert!(done(&["list"]).contains("256 MiB"));
+    assert_eq!(done(&["versions", "f"]).lines().count(), 3);
+    assert!(done(&["rollback", "f"]).contains("version 1 now"));
+    assert!(done(&["list"]).contains("128 MiB"));
+    done(&["delete", "f"]);
+    assert!(done(&["list"]).contains("no functions"));
+    // It fails for want of Docker, and not for want of a server.
+    done(&["deploy", "f.py"]);
+    let failed = lambda(directory.path())
+        .args(["invoke", "f"])
+        .args(nowhere)
+        .output()
+        .unwrap();
+    assert_eq!(code(&failed), 1);
+    assert!(!text(&failed.stderr).contains("lambda serve"), "{failed:?}");
+}
+
 #[test]
 fn doctor_names_what_is_amiss_and_its_mend() {
     let directory = data_dir();

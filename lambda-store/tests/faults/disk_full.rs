@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use crate::support::{Kept, Load, call, is_required, platform, wait_until_kept};
 
-/// A disk of 20 MB, in a file.
+/// A disk of 40 MB, in a file: room for the records that the journal takes while it is full, which
+/// are a segment at most, beside the database that they go into.
 struct SmallDisk {
     directory: TempDir,
 }
@@ -20,7 +21,7 @@ impl SmallDisk {
         let directory = tempfile::tempdir().unwrap();
         let image = directory.path().join("image");
         let file = std::fs::File::create(&image).unwrap();
-        file.set_len(20_000_000).unwrap();
+        file.set_len(40_000_000).unwrap();
         let point = directory.path().join("disk");
         std::fs::create_dir(&point).unwrap();
         let made = Command::new("mkfs.ext4")

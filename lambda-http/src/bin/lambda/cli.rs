@@ -64,7 +64,8 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct ServerArgs {
     /// The server's address. The token comes from LAMBDA_TOKEN or, for a server on this
-    /// machine, from the data directory
+    /// machine, from the data directory. Where none answers on this machine, the command works on
+    /// the local store by itself
     #[arg(
         long,
         value_name = "URL",

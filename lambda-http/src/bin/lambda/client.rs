@@ -14,6 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use tokio::net::TcpStream;
 
 use crate::cli::{Cli, ServerArgs};
 use crate::config;
@@ -83,6 +84,19 @@ impl Client {
     /// Whether the server is on this machine.
     pub(crate) fn is_local(&self) -> bool {
         self.is_local
+    }
+
+    /// Whether nothing accepts connections at its address.
+    pub(crate) async fn is_refused(&self) -> bool {
+        let Ok(uri) = self.base.parse::<Uri>() else {
+            return false;
+        };
+        let is_https = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        let host = uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let connected = TcpStream::connect((host, port)).await;
+        connected.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
     }
 
     /// Opens a stream of events, after the event `last`.

@@ -185,6 +185,12 @@ impl PrewarmedClass {
 }
 
 impl PoolSection {
+    /// For a process that ends with one command: nobody is left to use what is kept ready.
+    pub(crate) fn keep_none_ready(&mut self) {
+        self.prewarmed = Some(0);
+        self.prewarmed_classes.clear();
+    }
+
     /// The pool's own defaults, with what the file sets.
     pub(crate) fn options(&self) -> PoolOptions {
         fn set<T: Copy>(target: &mut T, value: Option<T>) {

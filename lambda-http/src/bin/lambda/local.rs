@@ -11,6 +11,16 @@ use crate::config::Config;
 use crate::failure::{Failure, Result};
 use crate::terminal;
 
+/// What a server on this machine would be told by the environment.
+pub(crate) fn config_args() -> ConfigArgs {
+    ConfigArgs {
+        config: std::env::var_os("LAMBDA_CONFIG").map(Into::into),
+        store: std::env::var("LAMBDA_STORE").ok(),
+        allowed_images: Vec::new(),
+        allowed_networks: Vec::new(),
+    }
+}
+
 /// The local store, where `failure` is that no server answers on this machine; else `failure`.
 pub(crate) async fn store_instead(
     cli: &Cli,
@@ -20,13 +30,7 @@ pub(crate) async fn store_instead(
     if failure.code != "Unreachable" || !client.is_local() {
         return Err(failure);
     }
-    let args = ConfigArgs {
-        config: std::env::var_os("LAMBDA_CONFIG").map(Into::into),
-        store: std::env::var("LAMBDA_STORE").ok(),
-        allowed_images: Vec::new(),
-        allowed_networks: Vec::new(),
-    };
-    let Ok(config) = Config::load(cli.data_dir.as_deref(), &args) else {
+    let Ok(config) = Config::load(cli.data_dir.as_deref(), &config_args()) else {
         return Err(failure);
     };
     // Reading must not make a database.

@@ -8,6 +8,7 @@ mod events;
 mod failure;
 mod local;
 mod logging;
+mod own_server;
 mod platform;
 mod terminal;
 mod token;

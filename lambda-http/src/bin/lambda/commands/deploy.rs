@@ -13,6 +13,7 @@ use super::function_path;
 use crate::cli::{Cli, DeployArgs};
 use crate::client::Client;
 use crate::failure::{Failure, Result};
+use crate::own_server::{self, Missing};
 use crate::terminal;
 
 #[derive(Deserialize)]
@@ -25,7 +26,18 @@ struct Deployed {
 
 pub(crate) async fn run(cli: &Cli, args: &DeployArgs) -> Result<ExitCode> {
     let package = CodePackage::read(&args.path, args.handler.as_deref()).map_err(unreadable)?;
-    let client = Client::new(cli, &args.server)?;
+    own_server::with_client(cli, &args.server, Missing::Make, async |client| {
+        deploy(cli, args, package, client).await
+    })
+    .await
+}
+
+async fn deploy(
+    cli: &Cli,
+    args: &DeployArgs,
+    package: CodePackage,
+    client: &Client,
+) -> Result<ExitCode> {
     for path in &package.skipped {
         terminal::note(&format!("note: {path} is no regular file and is left out"))?;
     }

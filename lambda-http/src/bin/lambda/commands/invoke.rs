@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::cli::{Cli, InvokeArgs};
 use crate::client::Client;
 use crate::failure::{Failure, Result};
+use crate::own_server::{self, Missing};
 use crate::terminal;
 
 #[derive(Serialize)]
@@ -54,7 +55,13 @@ struct FunctionError {
 }
 
 pub(crate) async fn run(cli: &Cli, args: &InvokeArgs) -> Result<ExitCode> {
-    let client = Client::new(cli, &args.server)?;
+    own_server::with_client(cli, &args.server, Missing::Fail, async |client| {
+        invoke(cli, args, client).await
+    })
+    .await
+}
+
+async fn invoke(cli: &Cli, args: &InvokeArgs, client: &Client) -> Result<ExitCode> {
     let is_id = matches!(args.name.parse(), Ok(FunctionRef::Id(_)));
     let request = Request {
         id: is_id.then_some(&args.name),

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::cli::{Cli, ListArgs};
 use crate::client::Client;
 use crate::failure::Result;
+use crate::own_server::{self, Missing};
 use crate::terminal;
 
 #[derive(Deserialize)]
@@ -22,7 +23,13 @@ struct Listed {
 }
 
 pub(crate) async fn run(cli: &Cli, args: &ListArgs) -> Result<ExitCode> {
-    let client = Client::new(cli, &args.server)?;
+    own_server::with_client(cli, &args.server, Missing::Fail, async |client| {
+        list(cli, client).await
+    })
+    .await
+}
+
+async fn list(cli: &Cli, client: &Client) -> Result<ExitCode> {
     let all = client.get_pages("/functions").await?;
     if cli.json {
         let items: Vec<_> = all.iter().map(|item| item.get()).collect();

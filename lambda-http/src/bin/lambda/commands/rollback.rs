@@ -9,6 +9,7 @@ use super::function_path;
 use crate::cli::{Cli, RollbackArgs};
 use crate::client::Client;
 use crate::failure::{Failure, Result};
+use crate::own_server::{self, Missing};
 use crate::terminal;
 
 #[derive(Deserialize)]
@@ -19,7 +20,13 @@ struct Function {
 }
 
 pub(crate) async fn run(cli: &Cli, args: &RollbackArgs) -> Result<ExitCode> {
-    let client = Client::new(cli, &args.server)?;
+    own_server::with_client(cli, &args.server, Missing::Fail, async |client| {
+        rollback(cli, args, client).await
+    })
+    .await
+}
+
+async fn rollback(cli: &Cli, args: &RollbackArgs, client: &Client) -> Result<ExitCode> {
     let path = function_path(&args.name);
     let before: Function = client.get(&path).await?.parse()?;
     let version = match args.version {

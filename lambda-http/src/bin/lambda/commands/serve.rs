@@ -83,7 +83,7 @@ fn settings(cli: &Cli, args: &ServeArgs) -> Result<Config> {
     Ok(config)
 }
 
-fn http_options(config: &Config, token: &OperatorToken) -> Result<HttpOptions> {
+pub(crate) fn http_options(config: &Config, token: &OperatorToken) -> Result<HttpOptions> {
     let mut options = HttpOptions::default()
         .operator_token(token.secret())?
         .upload_dir(&config.data_dir)
@@ -99,7 +99,7 @@ fn http_options(config: &Config, token: &OperatorToken) -> Result<HttpOptions> {
 
 /// Makes the data directory for its owner alone. One that is there keeps its mode: it may be
 /// shared, and everything in it has a mode of its own.
-fn make_data_dir(path: &Path) -> Result<()> {
+pub(crate) fn make_data_dir(path: &Path) -> Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
     builder.create(path).map_err(|error| {

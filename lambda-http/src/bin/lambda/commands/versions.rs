@@ -8,6 +8,7 @@ use super::function_path;
 use crate::cli::{Cli, VersionsArgs};
 use crate::client::Client;
 use crate::failure::Result;
+use crate::own_server::{self, Missing};
 use crate::terminal;
 
 #[derive(Deserialize)]
@@ -27,7 +28,13 @@ struct Alias {
 }
 
 pub(crate) async fn run(cli: &Cli, args: &VersionsArgs) -> Result<ExitCode> {
-    let client = Client::new(cli, &args.server)?;
+    own_server::with_client(cli, &args.server, Missing::Fail, async |client| {
+        versions(cli, args, client).await
+    })
+    .await
+}
+
+async fn versions(cli: &Cli, args: &VersionsArgs, client: &Client) -> Result<ExitCode> {
     let path = function_path(&args.name);
     let all = client.get_pages(&format!("{path}/versions")).await?;
     if cli.json {
