@@ -2,6 +2,7 @@
 //! machine they serve the API themselves, on a port of their own, for as long as they take.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lambda_core::Platform;
 use lambda_http::ServerOptions;
@@ -19,6 +20,10 @@ use crate::{local, platform, terminal};
 
 /// As a shell reports a process that SIGINT has ended.
 const EXIT_INTERRUPTED: u8 = 130;
+
+/// Nothing runs any more when a command has its answer; what runs when it is interrupted is killed
+/// after this.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The API, served by this process.
 struct OwnServer {
@@ -63,7 +68,6 @@ pub(crate) async fn with_client(
     let working = async { work(&Client::new(cli, &there)?).await };
     let result = tokio::select! {
         result = working => result,
-        // What runs is killed by closing.
         _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(EXIT_INTERRUPTED)),
     };
     own.close().await;
@@ -82,7 +86,8 @@ impl OwnServer {
         let address = listener
             .local_addr()
             .map_err(|error| Failure::new(format!("The listener has no address: {error}.")))?;
-        let platform = platform::start(&config, &platform::runtimes(&config)).await?;
+        let runtimes = platform::runtimes(&config);
+        let platform = platform::start(&config, &runtimes, Some(DRAIN_TIMEOUT)).await?;
         let routes = lambda_http::routes(platform.clone(), options);
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn(async move {

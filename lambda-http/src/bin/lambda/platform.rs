@@ -1,6 +1,7 @@
 //! The only place that picks back ends: which store, which runtimes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lambda_core::model::RuntimeName;
 use lambda_core::runtime::{ContainerOptions, DockerRuntime, GvisorRuntime};
@@ -10,10 +11,12 @@ use crate::config::Config;
 use crate::failure;
 use crate::unusable::UnusableRuntime;
 
-/// Opens the store and starts the platform.
+/// Opens the store and starts the platform, which when it is closed waits for what runs, unless
+/// told otherwise as long as the library does.
 pub(crate) async fn start(
     config: &Config,
     runtimes: &[Arc<dyn Runtime>],
+    drain_timeout: Option<Duration>,
 ) -> failure::Result<Platform> {
     let mut builder = Platform::builder()
         .data_dir(&config.data_dir)
@@ -23,6 +26,9 @@ pub(crate) async fn start(
         .journal_bytes_max(config.records.journal_bytes_max())
         .journal_mapped(config.records.journal_mapped())
         .recording(config.records.recording());
+    if let Some(timeout) = drain_timeout {
+        builder = builder.drain_timeout(timeout);
+    }
     for runtime in runtimes {
         builder = builder.runtime(Arc::clone(runtime));
     }

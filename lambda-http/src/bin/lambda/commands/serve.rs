@@ -44,7 +44,7 @@ pub(crate) async fn run(cli: &Cli, args: &ServeArgs) -> Result<ExitCode> {
     let listener = listen(config.listen_address()?).await?;
     let stop = stop_signal()?;
     let runtimes = platform::runtimes(&config);
-    let running = platform::start(&config, &runtimes).await?;
+    let running = platform::start(&config, &runtimes, None).await?;
 
     let served = async {
         announce(cli, &config, &listener, &token, &runtimes).await?;
