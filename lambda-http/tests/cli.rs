@@ -377,7 +377,7 @@ fn without_a_server_commands_say_how_to_start_one() {
     }
 }
 
-/// But for running functions, which takes Docker: see the end-to-end tests.
+/// All but running functions, which takes Docker and is in the end-to-end tests.
 #[test]
 fn without_a_server_commands_work_on_the_local_store() {
     let directory = tempfile::tempdir().unwrap();

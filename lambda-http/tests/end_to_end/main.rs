@@ -12,3 +12,4 @@ mod original_log;
 mod recovery;
 mod resets;
 mod server;
+mod without_server;
