@@ -152,8 +152,8 @@ impl Recorder {
         self.0.is_some()
     }
 
-    /// Keeps a record, in a file's pages, which are the kernel's; a failure sheds the record, which is counted
-    /// and logged: the function has run, and its caller gets the result.
+    /// Keeps a record, in a file's pages, which are the kernel's; a failure sheds the record,
+    /// which is counted and logged: the function has run, and its caller gets the result.
     pub fn record(&self, entry: &InvocationEntry) {
         let Some(handle) = &self.0 else { return };
         let shared = &*handle.0;

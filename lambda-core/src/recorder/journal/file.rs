@@ -68,8 +68,14 @@ impl RealFile {
 impl SegmentFile for RealFile {
     fn reserve(&self, bytes: u64) {
         // Made before the lock is taken: who appends does not wait for it.
-        let map = self.map(bytes);
-        self.tail().map = map;
+        let Some(map) = self.map(bytes) else { return };
+        let mut tail = self.tail();
+        // Who failed to append may have cut the file meanwhile: then pages of the mapping have
+        // nothing behind them, and touching one would end the process.
+        let len = self.file.metadata().map_or(0, |metadata| metadata.len());
+        if len >= map.len() as u64 {
+            tail.map = Some(map);
+        }
     }
 
     fn append(&self, bytes: &[u8]) -> io::Result<usize> {
