@@ -72,6 +72,16 @@ impl Backend {
         Ok(available)
     }
 
+    /// Those of [`available`](Self::available) that `only` names; none: all of them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn chosen(only: Option<&str>) -> Result<Vec<Self>> {
+        let mut chosen = Self::available()?;
+        chosen.retain(|backend| only.is_none_or(|only| only == backend.name()));
+        Ok(chosen)
+    }
+
     /// What is missing, with its mend.
     fn missing(self) -> Option<String> {
         let runtimes = match docker(&["info", "--format", "{{json .Runtimes}}"]) {

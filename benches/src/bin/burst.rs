@@ -59,14 +59,7 @@ async fn main() -> Result<()> {
         "ratio",
         "quartiles",
     ]);
-    for backend in Backend::available()? {
-        if args
-            .only
-            .as_deref()
-            .is_some_and(|only| only != backend.name())
-        {
-            continue;
-        }
+    for backend in Backend::chosen(args.only.as_deref())? {
         let measured = measure(backend, &args).await?;
         let name = format!("{}, {} calls of 50 ms", backend.name(), args.calls);
         let cells = compare(&measured.took, &measured.best)?;

@@ -40,14 +40,7 @@ async fn main() -> Result<()> {
         "ratio",
         "quartiles",
     ]);
-    for backend in Backend::available()? {
-        if args
-            .only
-            .as_deref()
-            .is_some_and(|only| only != backend.name())
-        {
-            continue;
-        }
+    for backend in Backend::chosen(args.only.as_deref())? {
         for language in Language::ALL {
             table.row(compare(backend, language, args.pairs).await?);
         }

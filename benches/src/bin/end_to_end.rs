@@ -130,14 +130,7 @@ async fn compare(args: &Args) -> Result<()> {
         "quartiles",
         "",
     ]);
-    for backend in Backend::available()? {
-        if args
-            .only
-            .as_deref()
-            .is_some_and(|only| only != backend.name())
-        {
-            continue;
-        }
+    for backend in Backend::chosen(args.only.as_deref())? {
         progress(args, format_args!("{}: starting", backend.name()));
         let contest = Contest::start(backend, args).await?;
         for &callers in &args.callers {

@@ -44,14 +44,7 @@ async fn main() -> Result<()> {
     let mut memory = Table::new(&["one idle warm sandbox", "its cgroup", "containerd's shim"]);
     let mut cpu = Table::new(&["CPU of idle sandboxes", "not frozen", "frozen"]);
     let mut own = Table::new(&["the platform's process", "RSS", "without any"]);
-    for backend in Backend::available()? {
-        if args
-            .only
-            .as_deref()
-            .is_some_and(|only| only != backend.name())
-        {
-            continue;
-        }
+    for backend in Backend::chosen(args.only.as_deref())? {
         for language in Language::ALL {
             let local = Local::start(backend, without_prewarming).await?;
             let result = memory_of_one(&docker, &local, language).await;

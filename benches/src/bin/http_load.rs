@@ -79,11 +79,8 @@ async fn main() -> Result<()> {
 
 async fn measure(args: &Args) -> Result<()> {
     let has_wrk = wrk::is_there()?;
-    for backend in Backend::available()? {
+    for backend in Backend::chosen(args.only.as_deref())? {
         let name = backend.name();
-        if args.only.as_deref().is_some_and(|only| only != name) {
-            continue;
-        }
         if has_wrk {
             eprintln!("{name}: wrk");
             println!("\n{name}:\n\n{}", connections(backend, args).await?);

@@ -56,14 +56,7 @@ async fn main() -> Result<()> {
         "p99",
         "calls/s",
     ]);
-    for backend in Backend::available()? {
-        if args
-            .only
-            .as_deref()
-            .is_some_and(|only| only != backend.name())
-        {
-            continue;
-        }
+    for backend in Backend::chosen(args.only.as_deref())? {
         let local = Local::start(backend, |_| {}).await?;
         let result = measure(&local, backend, args.calls, &mut table).await;
         local.close(result).await?;

@@ -37,14 +37,7 @@ async fn main() -> Result<()> {
         // It lives as long as the process.
         stores.push(("the given one", StoreKind::Url(url.clone().leak())));
     }
-    for backend in Backend::available()? {
-        if args
-            .only
-            .as_deref()
-            .is_some_and(|only| only != backend.name())
-        {
-            continue;
-        }
+    for backend in Backend::chosen(args.only.as_deref())? {
         for (name, store) in &stores {
             let recorded = Arc::new(EchoPlatform::start(backend, *store).await?);
             let without = Arc::new(EchoPlatform::start(backend, StoreKind::Unrecorded).await?);

@@ -51,14 +51,7 @@ async fn main() -> Result<()> {
         "p99",
         "ratio of p99",
     ]);
-    for backend in Backend::available()? {
-        if args
-            .only
-            .as_deref()
-            .is_some_and(|only| only != backend.name())
-        {
-            continue;
-        }
+    for backend in Backend::chosen(args.only.as_deref())? {
         for language in Language::ALL {
             table.row(refill(backend, language, &args).await?);
         }

@@ -47,14 +47,7 @@ async fn main() -> Result<()> {
         "p99 / p50",
         "init p50",
     ]);
-    for backend in Backend::available()? {
-        if args
-            .only
-            .as_deref()
-            .is_some_and(|only| only != backend.name())
-        {
-            continue;
-        }
+    for backend in Backend::chosen(args.only.as_deref())? {
         for language in Language::ALL {
             for is_zip in [false, true] {
                 let start = StartKind::Prewarmed;

@@ -50,14 +50,7 @@ async fn main() -> Result<()> {
         "open files",
         "sandboxes",
     ]);
-    for backend in Backend::available()? {
-        if args
-            .only
-            .as_deref()
-            .is_some_and(|only| only != backend.name())
-        {
-            continue;
-        }
+    for backend in Backend::chosen(args.only.as_deref())? {
         let local = Local::start(backend, |_| {}).await?;
         let result = run(&local, backend, &args, &mut table).await;
         local.close(result).await?;
