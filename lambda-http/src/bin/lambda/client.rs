@@ -93,9 +93,7 @@ impl Client {
         };
         let is_https = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-        let host = uri.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let connected = TcpStream::connect((host, port)).await;
+        let connected = TcpStream::connect((bare(uri.host().unwrap_or_default()), port)).await;
         connected.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
     }
 
@@ -284,12 +282,17 @@ fn parse_url(url: &str) -> Result<(String, bool)> {
     if uri.query().is_some() {
         return Err(wrong());
     }
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let is_local = bare == "localhost"
-        || bare
+    let host = bare(host);
+    let is_local = host == "localhost"
+        || host
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback());
     Ok((url.trim_end_matches('/').to_owned(), is_local))
+}
+
+/// A host without the brackets that an IPv6 address has in a URL.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 fn read_token(path: &Path) -> Result<Token> {

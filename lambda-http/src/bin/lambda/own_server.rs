@@ -18,9 +18,6 @@ use crate::failure::{Failure, Result};
 use crate::token::OperatorToken;
 use crate::{local, platform, terminal};
 
-/// As a shell reports a process that SIGINT has ended.
-const EXIT_INTERRUPTED: u8 = 130;
-
 /// Nothing runs any more when a command has its answer; what runs when it is interrupted is killed
 /// after this.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -68,7 +65,7 @@ pub(crate) async fn with_client(
     let working = async { work(&Client::new(cli, &there)?).await };
     let result = tokio::select! {
         result = working => result,
-        _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(EXIT_INTERRUPTED)),
+        _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(serve::EXIT_INTERRUPTED)),
     };
     own.close().await;
     result

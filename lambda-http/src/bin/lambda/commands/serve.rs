@@ -21,7 +21,7 @@ use crate::token::{self, OperatorToken};
 use crate::{logging, platform, terminal};
 
 /// As a shell reports a process that SIGINT has ended.
-const EXIT_INTERRUPTED: i32 = 130;
+pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 
 /// The look takes some milliseconds where all is well.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -142,7 +142,7 @@ fn stop_signal() -> Result<oneshot::Receiver<()>> {
         let _ = sender.send(());
         next().await;
         // What is left behind is removed by the next start.
-        std::process::exit(EXIT_INTERRUPTED);
+        std::process::exit(EXIT_INTERRUPTED.into());
     });
     Ok(receiver)
 }
