@@ -5,8 +5,11 @@
 //! sleeps while none do; the first one after a pause wakes it.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Shared;
 use super::status_file::StatusFile;
@@ -22,15 +25,58 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 /// apart must not each pay for a wake.
 const LINGER: u32 = 4;
 
-/// Runs until `keeper_stop`, and then once more.
-pub(super) fn run(shared: &Shared, mut file: StatusFile) {
-    let (mut quiet, mut failures) = (0, 0);
-    loop {
+/// Keeps one journal.
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    file: StatusFile,
+    /// Intervals without a record.
+    quiet: u32,
+    /// Of the disk, in a row.
+    failures: u32,
+}
+
+/// Until when the keeper has nothing to do.
+struct Rest {
+    due_in: Option<Duration>,
+    /// Whether a record ends it.
+    for_record: bool,
+}
+
+impl Keeper {
+    pub(super) fn new(shared: Arc<Shared>, file: StatusFile) -> Self {
+        Self {
+            shared,
+            file,
+            quiet: 0,
+            failures: 0,
+        }
+    }
+
+    /// Runs until `keeper_stop`, and then once more. Blocks.
+    pub(super) fn run(mut self) {
+        while let Some(rest) = self.step() {
+            self.shared.journal.wait(rest.due_in, rest.for_record);
+        }
+    }
+
+    /// As [`run`](Self::run), in a task.
+    #[cfg(feature = "simulation")]
+    pub(super) async fn run_in_task(mut self) {
+        while let Some(rest) = self.step() {
+            let journal = &self.shared.journal;
+            tokio::time::sleep(journal.disk_was_busy()).await;
+            journal.wait_in_task(rest.due_in, rest.for_record).await;
+        }
+    }
+
+    /// None: it was the last one.
+    fn step(&mut self) -> Option<Rest> {
+        let shared = &*self.shared;
         let began = Instant::now();
         let is_last = shared.keeper_stop.load(Ordering::Acquire);
         let is_dirty = shared.journal.is_dirty();
-        quiet = if is_dirty { 0 } else { quiet + 1 };
-        failures = match keep(shared) {
+        self.quiet = if is_dirty { 0 } else { self.quiet + 1 };
+        self.failures = match keep(shared) {
             Ok(()) => {
                 if let Some(trouble) = shared.disk_trouble.end() {
                     tracing::info!(since = %trouble.since, "the journal is written and synced again");
@@ -41,25 +87,28 @@ pub(super) fn run(shared: &Shared, mut file: StatusFile) {
                 if shared.disk_trouble.begin(error.to_string()) {
                     tracing::error!(%error, "the journal cannot be synced: a power failure would lose records");
                 }
-                failures + 1
+                self.failures + 1
             }
         };
         if is_dirty {
             shared.appended.notify_one();
         }
-        let status_due_in = file.write(shared.status());
+        let status_due_in = self.file.write(shared.status());
         if is_last {
-            return;
+            return None;
         }
-        if quiet > LINGER && failures == 0 {
+        if self.quiet > LINGER && self.failures == 0 {
             let turn_due_in = shared.journal.turn_due_in();
-            let due_in = turn_due_in.into_iter().chain(status_due_in).min();
-            shared.journal.wait(due_in, true);
-        } else {
-            let interval = (SYNC_INTERVAL * (1 << failures.min(7))).min(RETRY_MAX);
-            let left = interval.saturating_sub(began.elapsed());
-            shared.journal.wait(Some(left), false);
+            return Some(Rest {
+                due_in: turn_due_in.into_iter().chain(status_due_in).min(),
+                for_record: true,
+            });
         }
+        let interval = (SYNC_INTERVAL * (1 << self.failures.min(7))).min(RETRY_MAX);
+        Some(Rest {
+            due_in: Some(interval.saturating_sub(began.elapsed())),
+            for_record: false,
+        })
     }
 }
 
