@@ -64,8 +64,10 @@ impl Keeper {
     pub(super) async fn run_in_task(mut self) {
         while let Some(rest) = self.step() {
             let journal = &self.shared.journal;
-            tokio::time::sleep(journal.disk_was_busy()).await;
-            journal.wait_in_task(rest.due_in, rest.for_record).await;
+            let busy = journal.disk_was_busy();
+            tokio::time::sleep(busy).await;
+            let due_in = rest.due_in.map(|due_in| due_in.saturating_sub(busy));
+            journal.wait_in_task(due_in, rest.for_record).await;
         }
     }
 
