@@ -127,6 +127,7 @@ fn tell_current(process: &Process, function: &Function) {
 }
 
 fn config(process: &Process) -> FunctionConfig {
+    let concurrency = process.world.plan().concurrency;
     process.world.draw(|rng| {
         let mut config = FunctionConfig::new(Language::Python);
         config.handler = Some("main.handler".to_owned());
@@ -136,7 +137,7 @@ fn config(process: &Process) -> FunctionConfig {
             TIMEOUT_MAX,
         ]);
         config.memory_mib = rng.pick(&[128, 128, 256]);
-        config.concurrency = rng.pick(&[None, None, Some(1)]);
+        config.concurrency = concurrency;
         if rng.percent(15) {
             config.min_warm = rng.between_u32(1, 2);
         }

@@ -42,6 +42,9 @@ pub(crate) struct Plan {
     pub(crate) journal_bytes_max: u64,
     /// Functions.
     pub(crate) functions: usize,
+    /// Most sandboxes of each function; none: the pool's own bound. No deployment changes it:
+    /// it is a bound on all versions together.
+    pub(crate) concurrency: Option<u32>,
     /// Callers at once.
     pub(crate) callers: u64,
     /// Calls of each, in a life.
@@ -62,6 +65,7 @@ impl Plan {
             pool: pool(rng),
             journal_bytes_max: rng.pick(&[4 * 1024, 16 * 1024, 1 << 20, 256 << 20]),
             functions: usize::try_from(rng.between(1, 4)).unwrap_or(1),
+            concurrency: rng.pick(&[None, None, Some(1), Some(2)]),
             callers: rng.between(1, 5),
             calls: rng.between(1, 5),
             deploys: rng.pick(&[0, 30, 100]),

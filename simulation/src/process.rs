@@ -69,12 +69,12 @@ impl Process {
             life,
         });
         let owner = OwnerId::new();
-        let dead = std::mem::take(&mut *outside.dead());
+        let dead = outside.dead().clone();
         outside.dead().push(owner);
         for dead in dead {
-            if runtime.remove_owned(dead).await.is_err() {
-                // The next start tries again.
-                outside.dead().push(dead);
+            // Where it cannot, or dies meanwhile, the next start tries again.
+            if runtime.remove_owned(dead).await.is_ok() {
+                outside.dead().retain(|other| *other != dead);
             }
         }
         let store: Arc<dyn Store> = Arc::new(SimStore {

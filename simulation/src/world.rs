@@ -14,7 +14,7 @@ use crate::weather::Weather;
 
 /// See the module's text. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct World(Arc<Inner>);
+pub(crate) struct World(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {

@@ -107,6 +107,14 @@ impl PoolRequest {
     }
 }
 
+impl Member {
+    /// Thaws it; false: it is fit only to be destroyed.
+    async fn thaw(&self) -> bool {
+        let _turn = self.frost.lock().await;
+        self.sandbox.thaw().await
+    }
+}
+
 impl Pool {
     /// A pool over `runtimes`, on the current tokio runtime. Its sandboxes belong to `owner`.
     #[must_use]
@@ -474,13 +482,10 @@ impl Pool {
         self.0.handle.spawn(async move {
             let began = Instant::now();
             let loaded = match (&member, loader) {
-                (Some(member), Some(loader)) => {
-                    if is_frozen {
-                        let _turn = member.frost.lock().await;
-                        member.sandbox.thaw().await;
-                    }
+                (Some(member), Some(loader)) if !is_frozen || member.thaw().await => {
                     loader.load(&*member.sandbox).await
                 }
+                (Some(_), Some(_)) => Err(Error::internal("pool_provision", "It cannot be thawed.")),
                 _ => Err(Error::internal("pool_provision", "Its code is not known any more.")),
             };
             match loaded {
