@@ -312,6 +312,15 @@ impl Active {
         self.synced < self.len || self.is_doubtful
     }
 
+    /// Ends a part of a frame in the copy of what is not synced: what follows there may be of
+    /// another file, and would be taken for the rest of it.
+    fn end_torn(&mut self) {
+        let ends_with = self.unsynced.last();
+        if self.is_torn && ends_with.is_some_and(|last| *last != frame::END) {
+            self.unsynced.push(frame::END);
+        }
+    }
+
     /// Puts another segment in the place of this one, which is returned as it ended.
     fn replace(
         &mut self,

@@ -48,6 +48,7 @@ impl Journal {
         let number = self.active().segment.number + 1;
         let (file, segment) = segments::create(&*self.disk, &self.directory, number)?;
         let mut active = self.active();
+        active.end_torn();
         if let Err((_, error)) = write_all(&*file, &active.unsynced) {
             let _ = self.disk.remove(&segment.path);
             return Err(error);
@@ -125,6 +126,7 @@ impl Journal {
         let (old, len, is_dirty) = {
             let mut active = self.active();
             let is_dirty = active.is_dirty();
+            active.end_torn();
             let (file, old) = active.replace(file, segment);
             let len = old.len;
             self.ended().push_back(old);

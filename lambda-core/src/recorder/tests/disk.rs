@@ -115,6 +115,42 @@ fn what_came_before_a_turn_whose_sync_fails_is_written_again() {
     assert_eq!(super::by_id(read(&journal)), super::by_id(entries));
 }
 
+/// A part of a record that could not be taken back goes into the next segment with the rest.
+#[test]
+fn a_part_of_a_record_swallows_none_in_the_segment_after_it() {
+    for turns in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::new();
+        let journal = Journal::open(root.path(), u64::MAX, Arc::clone(&disk) as _).unwrap();
+        let (one, two, three) = (entry(), entry(), entry());
+        journal.append(&one).unwrap();
+        disk.set_truncate_fails(true);
+        disk.set_room(Some(20));
+        journal.append(&two).unwrap_err();
+        disk.set_room(None);
+        disk.set_sync_fails(true);
+        match turns {
+            true => journal.turn().unwrap_err(),
+            false => journal.sync().unwrap_err(),
+        };
+        // Where the segment has ended, this one is written beside what was before it.
+        if turns {
+            journal.append(&three).unwrap();
+        }
+        disk.set_sync_fails(false);
+        journal.sync().unwrap();
+        if !turns {
+            journal.append(&three).unwrap();
+        }
+        journal.sync().unwrap();
+        disk.cut_power();
+        disk.lose();
+        let journal = Journal::open(root.path(), u64::MAX, FaultyDisk::new()).unwrap();
+        let expected = super::by_id([one, three]);
+        assert_eq!(super::by_id(read(&journal)), expected, "turns: {turns}");
+    }
+}
+
 #[test]
 fn a_torn_tail_is_cut_wherever_it_is_torn() {
     let root = tempfile::tempdir().unwrap();
