@@ -115,6 +115,41 @@ fn what_came_before_a_turn_whose_sync_fails_is_written_again() {
     assert_eq!(super::by_id(read(&journal)), super::by_id(entries));
 }
 
+/// What was written of a record in part stays behind: in front of the next one, in another
+/// segment, it would take that with it.
+#[test]
+fn no_part_of_a_record_is_written_again() {
+    for ends_before in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::new();
+        let journal = Journal::open(root.path(), u64::MAX, Arc::clone(&disk) as _).unwrap();
+        let (one, shed, two) = (entry(), entry(), entry());
+        journal.append(&one).unwrap();
+        disk.set_truncate_fails(true);
+        disk.set_room(Some(20));
+        journal.append(&shed).unwrap_err();
+        disk.set_room(None);
+        disk.set_sync_fails(true);
+        // Both ways into another segment.
+        if ends_before {
+            journal.turn().unwrap_err();
+            journal.append(&two).unwrap();
+        } else {
+            journal.sync().unwrap_err();
+        }
+        disk.set_sync_fails(false);
+        journal.sync().unwrap();
+        if !ends_before {
+            journal.append(&two).unwrap();
+            journal.sync().unwrap();
+        }
+        disk.cut_power();
+        disk.lose();
+        let journal = Journal::open(root.path(), u64::MAX, FaultyDisk::new()).unwrap();
+        assert_eq!(super::by_id(read(&journal)), super::by_id([one, two]));
+    }
+}
+
 #[test]
 fn a_torn_tail_is_cut_wherever_it_is_torn() {
     let root = tempfile::tempdir().unwrap();
