@@ -104,10 +104,12 @@ struct Active {
 }
 
 impl Journal {
-    /// Opens a journal in `directory`, after the segments that are there.
+    /// Opens a journal in `directory`, after the segments that are there, which are safe from a
+    /// power failure from then on. Blocks.
     pub(super) fn open(directory: &Path, bytes_max: u64, disk: Arc<dyn Disk>) -> Result<Self> {
         std::fs::create_dir_all(directory).map_err(unusable)?;
         let earlier = list(directory).map_err(unusable)?;
+        segments::sync_earlier(&*disk, &earlier);
         let bytes = earlier.iter().map(|segment| segment.len).sum();
         let number = earlier.last().map_or(0, |last| last.number + 1);
         let segment_bytes = SEGMENT_BYTES.min(bytes_max / 8);
