@@ -221,6 +221,16 @@ impl Disk for SimDisk {
         }))
     }
 
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        let content = self.platter.lock().files.get(path).map(Arc::clone);
+        let content = content.ok_or(io::ErrorKind::NotFound)?;
+        let file = SimFile {
+            disk: self.clone(),
+            content,
+        };
+        SegmentFile::sync(&file)
+    }
+
     fn sync_directory(&self, _: &Path) -> io::Result<()> {
         self.step("disk: sync directory", 0)?;
         if self.platter.world.weather().sync_fails {

@@ -18,10 +18,6 @@ const LOST_MAX: Duration = Duration::from_millis(100);
 /// How long a disk's trouble may go on to have effects: it is tried again after this.
 const TROUBLE_LASTS: Duration = Duration::from_secs(6);
 
-/// Whether a process syncs what a killed one before it had written and not synced. Until it
-/// does, a power failure may take that, whenever it comes.
-pub(crate) const EARLIER_ARE_SYNCED: bool = false;
-
 /// See the module's text. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
@@ -34,8 +30,10 @@ struct State {
     functions: Vec<Line>,
     started: BTreeMap<RequestId, Started>,
     answered: BTreeMap<RequestId, Answered>,
-    /// When power was cut, and when the process began that it was taken from.
-    cuts: Vec<(Duration, Duration, u32)>,
+    /// When power was cut, and which process it was taken from.
+    cuts: Vec<(Duration, u32)>,
+    /// When each process had opened the journal, and synced what was in it.
+    opened: BTreeMap<u32, Duration>,
     next: u64,
 }
 
@@ -157,9 +155,14 @@ impl Ledger {
         runs.filter(|run| run.life == life && run.is_running).count()
     }
 
-    pub(crate) fn power_cut(&self, life: u32, life_began: Duration) {
+    pub(crate) fn opened(&self, life: u32) {
         let now = self.world.now();
-        self.lock().cuts.push((now, life_began, life));
+        self.lock().opened.insert(life, now);
+    }
+
+    pub(crate) fn power_cut(&self, life: u32) {
+        let now = self.world.now();
+        self.lock().cuts.push((now, life));
     }
 
     /// Compares what was promised with what the store has: `total` by its figures.
@@ -203,17 +206,14 @@ impl Ledger {
 
 impl State {
     fn may_be_lost(&self, answered: &Answered, disk: &Platter) -> bool {
-        self.cuts.iter().any(|(cut, life_began, life)| {
+        self.cuts.iter().any(|(cut, life)| {
             if *life < answered.life {
                 return false;
             }
-            let is_earlier = *life > answered.life;
-            if is_earlier && !EARLIER_ARE_SYNCED {
-                return true;
-            }
-            let since = answered.at.max(*life_began);
-            let is_late = *cut <= since + LOST_MAX;
-            is_late || disk.had_trouble(since.saturating_sub(TROUBLE_LASTS), *cut)
+            // A process syncs what the one before it had written, at its start.
+            let opened = self.opened.get(life).copied().unwrap_or(*cut);
+            let is_late = *cut <= answered.at.max(opened) + LOST_MAX;
+            is_late || disk.had_trouble(answered.at.saturating_sub(TROUBLE_LASTS), *cut)
         })
     }
 }

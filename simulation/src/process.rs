@@ -86,6 +86,7 @@ impl Process {
             true => Recorder::off(),
             false => recorder(outside, life, Arc::clone(&store))?,
         };
+        outside.ledger.opened(life);
         let runtimes: Vec<Arc<dyn lambda_core::Runtime>> = vec![runtime];
         let mut parts = LocalExecutorParts::new(
             owner,

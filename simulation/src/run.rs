@@ -49,7 +49,6 @@ fn one_life(outside: &Outside, number: u32, life: Option<Life>) {
     let mut builder = Builder::new_current_thread();
     let tokio = builder.enable_time().start_paused(true).build();
     let tokio = tokio.expect("a runtime without threads and files");
-    let began = world.now();
     tokio.block_on(async {
         world.begin_life(number);
         let ending = life.map_or(Ending::Close, |life| life.ending);
@@ -74,7 +73,7 @@ fn one_life(outside: &Outside, number: u32, life: Option<Life>) {
             Ending::PowerCut => {
                 outside.disk.power_cut();
                 outside.machine.clear();
-                outside.ledger.power_cut(number, began);
+                outside.ledger.power_cut(number);
             }
         }
     });
