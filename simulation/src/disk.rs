@@ -111,7 +111,11 @@ impl Platter {
     /// Bytes in files that are not empty.
     pub(crate) fn bytes_left(&self) -> usize {
         let state = self.lock();
-        state.files.values().map(|file| lock(file).bytes.len()).sum()
+        state
+            .files
+            .values()
+            .map(|file| lock(file).bytes.len())
+            .sum()
     }
 
     fn trouble(&self) {
@@ -174,11 +178,12 @@ impl Disk for SimDisk {
         self.step("disk: directory", 0)
     }
 
-    fn list(&self, _: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
+    fn list(&self, directory: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
         self.step("disk: list", 0)?;
         let state = self.platter.lock();
         let files = state.files.iter();
         Ok(files
+            .filter(|(path, _)| path.parent() == Some(directory))
             .map(|(path, content)| (path.clone(), lock(content).bytes.len() as u64))
             .collect())
     }
@@ -222,6 +227,9 @@ impl Disk for SimDisk {
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {
+        if self.platter.world.has(Mutant::EarlierUnsynced) {
+            return Ok(());
+        }
         let content = self.platter.lock().files.get(path).map(Arc::clone);
         let content = content.ok_or(io::ErrorKind::NotFound)?;
         let file = SimFile {

@@ -152,7 +152,8 @@ impl Ledger {
     pub(crate) fn running(&self, life: u32) -> usize {
         let state = self.lock();
         let runs = state.started.values();
-        runs.filter(|run| run.life == life && run.is_running).count()
+        runs.filter(|run| run.life == life && run.is_running)
+            .count()
     }
 
     pub(crate) fn opened(&self, life: u32) {
@@ -176,7 +177,8 @@ impl Ledger {
         let mut kept = BTreeMap::new();
         for record in records {
             if !state.started.contains_key(&record.request_id) {
-                self.world.broken("there is a record of what nobody asked for");
+                self.world
+                    .broken("there is a record of what nobody asked for");
             }
             if kept.insert(record.request_id, record).is_some() {
                 self.world.broken("a record is there twice");
@@ -186,7 +188,8 @@ impl Ledger {
             match kept.get(id) {
                 Some(record) => {
                     if (record.version, record.status) != (answered.version, answered.status) {
-                        self.world.broken("a record says something else than its answer");
+                        self.world
+                            .broken("a record says something else than its answer");
                     }
                 }
                 None if answered.is_shed => {}
@@ -240,7 +243,10 @@ impl InvocationObserver for Witness {
         let mut shed = self.shed.lock().unwrap_or_else(PoisonError::into_inner);
         let shed_before = std::mem::replace(&mut *shed, self.recorder.shed());
         let is_shed = *shed > shed_before;
-        world.note("recorded", u64::from(target.version) * 2 + u64::from(is_shed));
+        world.note(
+            "recorded",
+            u64::from(target.version) * 2 + u64::from(is_shed),
+        );
         let answered = Answered {
             at: world.now(),
             life: self.life,
@@ -249,7 +255,11 @@ impl InvocationObserver for Witness {
             is_shed,
         };
         let mut state = self.ledger.lock();
-        if state.answered.insert(outcome.request_id, answered).is_some() {
+        if state
+            .answered
+            .insert(outcome.request_id, answered)
+            .is_some()
+        {
             drop(state);
             world.broken("an invocation has ended twice");
         }

@@ -61,11 +61,13 @@ impl Machine {
         let pool = &self.world.plan().pool;
         if count > pool.sandboxes_max as usize {
             let most = pool.sandboxes_max;
-            self.world.broken(format!("{count} sandboxes at once, of at most {most}"));
+            self.world
+                .broken(format!("{count} sandboxes at once, of at most {most}"));
         }
         if memory > pool.memory_mib_max {
             let most = pool.memory_mib_max;
-            self.world.broken(format!("{memory} MiB at once, of at most {most}"));
+            self.world
+                .broken(format!("{memory} MiB at once, of at most {most}"));
         }
         state.next += 1;
         let serial = state.next;

@@ -10,6 +10,8 @@ pub enum Mutant {
     StoreDoubles,
     /// The disk says that it has synced what it has not.
     SyncLies,
+    /// What an earlier process wrote is said to be synced and is not.
+    EarlierUnsynced,
     /// What a killed process wrote and did not sync is lost with it.
     KillLosesPages,
     /// A restart does not look at the journal that is there.
@@ -34,10 +36,11 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::StoreForgets,
         Self::StoreDoubles,
         Self::SyncLies,
+        Self::EarlierUnsynced,
         Self::KillLosesPages,
         Self::JournalForgotten,
         Self::RecordsNothing,

@@ -149,4 +149,3 @@ fn config(process: &Process) -> FunctionConfig {
 pub(crate) fn code(number: u64) -> Bytes {
     Bytes::from(number.to_string())
 }
-

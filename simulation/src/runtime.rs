@@ -69,7 +69,9 @@ impl Runtime for SimRuntime {
 
     async fn create(&self, request: CreateSandbox) -> Result<Arc<dyn Sandbox>> {
         let world = &self.machine.world;
-        let serial = self.machine.add(self.life, request.owner, request.memory_mib);
+        let serial = self
+            .machine
+            .add(self.life, request.owner, request.memory_mib);
         let mut unfinished = Unfinished {
             machine: &self.machine,
             life: self.life,
@@ -90,7 +92,8 @@ impl Runtime for SimRuntime {
         self.step("sandbox: created", serial).await;
         if world.strikes(Fault::Dies) {
             let dies_at = world.now() + world.millis(0, 3_000);
-            self.machine.with(serial, |body| body.dies_at = Some(dies_at));
+            self.machine
+                .with(serial, |body| body.dies_at = Some(dies_at));
         }
         unfinished.serial = None;
         let twin = world.has(Mutant::SandboxTwice) && world.draw(|rng| rng.percent(50));

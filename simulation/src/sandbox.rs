@@ -31,7 +31,9 @@ struct Work<'a>(&'a SimSandbox);
 impl Drop for Work<'_> {
     fn drop(&mut self) {
         let sandbox = self.0;
-        sandbox.machine.with(sandbox.serial, |body| body.is_busy = false);
+        sandbox
+            .machine
+            .with(sandbox.serial, |body| body.is_busy = false);
     }
 }
 
@@ -45,7 +47,10 @@ impl SimSandbox {
     /// Works for a while, unless it dies before.
     async fn work(&self, takes: Duration) -> bool {
         let world = &self.machine.world;
-        let dies_at = self.machine.with(self.serial, |body| body.dies_at).flatten();
+        let dies_at = self
+            .machine
+            .with(self.serial, |body| body.dies_at)
+            .flatten();
         let lives_for = dies_at.map(|at| at.saturating_sub(world.now()));
         tokio::time::sleep(takes.min(lives_for.unwrap_or(Duration::MAX))).await;
         let burns = takes / 2;
@@ -83,12 +88,14 @@ impl SimSandbox {
 
     fn die(&self) {
         let now = self.machine.world.now();
-        self.machine.with(self.serial, |body| body.dies_at = Some(now));
+        self.machine
+            .with(self.serial, |body| body.dies_at = Some(now));
     }
 
     /// It has answered, and may be called again.
     fn is_well(&self) {
-        self.machine.with(self.serial, |body| body.is_spoiled = false);
+        self.machine
+            .with(self.serial, |body| body.is_spoiled = false);
     }
 }
 
@@ -195,7 +202,8 @@ impl Sandbox for SimSandbox {
             return false;
         }
         if !world.has(Mutant::ThawLies) {
-            self.machine.with(self.serial, |body| body.is_frozen = false);
+            self.machine
+                .with(self.serial, |body| body.is_frozen = false);
         }
         true
     }
@@ -226,9 +234,7 @@ impl Sandbox for SimSandbox {
         };
         let gone_at = world.now() + takes;
         self.machine.with(self.serial, |body| {
-            if !std::mem::replace(&mut body.is_destroyed, true)
-                && !world.has(Mutant::RemovalLies)
-            {
+            if !std::mem::replace(&mut body.is_destroyed, true) && !world.has(Mutant::RemovalLies) {
                 body.gone_at = Some(gone_at);
             }
         });
@@ -242,7 +248,10 @@ impl Sandbox for SimSandbox {
 
     async fn removed(&self) {
         let world = &self.machine.world;
-        let gone_at = self.machine.with(self.serial, |body| body.gone_at).flatten();
+        let gone_at = self
+            .machine
+            .with(self.serial, |body| body.gone_at)
+            .flatten();
         if let Some(gone_at) = gone_at {
             tokio::time::sleep(gone_at.saturating_sub(world.now())).await;
         }

@@ -86,19 +86,23 @@ fn unavailable() -> Error {
 #[async_trait]
 impl Store for SimStore {
     async fn package_put(&self, request: PutPackage) -> Result<()> {
-        self.ask("store: package_put", self.kept.package_put(request)).await
+        self.ask("store: package_put", self.kept.package_put(request))
+            .await
     }
 
     async fn package_get(&self, digest: PackageDigest) -> Result<Package> {
-        self.ask("store: package_get", self.kept.package_get(digest)).await
+        self.ask("store: package_get", self.kept.package_get(digest))
+            .await
     }
 
     async fn function_create(&self, request: CreateFunction) -> Result<Function> {
-        self.ask("store: function_create", self.kept.function_create(request)).await
+        self.ask("store: function_create", self.kept.function_create(request))
+            .await
     }
 
     async fn function_get(&self, selector: &FunctionSelector) -> Result<Function> {
-        self.ask("store: function_get", self.kept.function_get(selector)).await
+        self.ask("store: function_get", self.kept.function_get(selector))
+            .await
     }
 
     async fn function_list(&self, request: ListFunctions) -> Result<Page<Function>> {
@@ -106,7 +110,8 @@ impl Store for SimStore {
     }
 
     async fn function_update(&self, request: UpdateFunction) -> Result<Function> {
-        self.ask("store: function_update", self.kept.function_update(request)).await
+        self.ask("store: function_update", self.kept.function_update(request))
+            .await
     }
 
     async fn version_list(&self, request: ListVersions) -> Result<Page<Function>> {
@@ -114,7 +119,8 @@ impl Store for SimStore {
     }
 
     async fn alias_set(&self, request: SetAlias) -> Result<Function> {
-        self.ask("store: alias_set", self.kept.alias_set(request)).await
+        self.ask("store: alias_set", self.kept.alias_set(request))
+            .await
     }
 
     async fn alias_list(&self, namespace: &Namespace, id: FunctionId) -> Result<Vec<Alias>> {
@@ -126,11 +132,18 @@ impl Store for SimStore {
     }
 
     async fn function_delete(&self, namespace: &Namespace, id: FunctionId) -> Result<()> {
-        self.ask("store: function_delete", self.kept.function_delete(namespace, id)).await
+        self.ask(
+            "store: function_delete",
+            self.kept.function_delete(namespace, id),
+        )
+        .await
     }
 
     async fn invocation_append(&self, request: AppendInvocations) -> Result<()> {
-        let twice = self.world.has(Mutant::StoreDoubles).then(|| again(&request));
+        let twice = self
+            .world
+            .has(Mutant::StoreDoubles)
+            .then(|| again(&request));
         let append = async {
             if self.world.has(Mutant::StoreForgets) {
                 return Ok(());
@@ -144,7 +157,11 @@ impl Store for SimStore {
         self.ask("store: invocation_append", append).await
     }
 
-    async fn invocation_get(&self, namespace: &Namespace, id: RequestId) -> Result<InvocationEntry> {
+    async fn invocation_get(
+        &self,
+        namespace: &Namespace,
+        id: RequestId,
+    ) -> Result<InvocationEntry> {
         self.kept.invocation_get(namespace, id).await
     }
 

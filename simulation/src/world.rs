@@ -226,7 +226,10 @@ impl State {
             self.digest ^= self.digest >> 29;
         }
         if let Some(trace) = &mut self.trace {
-            trace.push(format!("{:>10.3} ms  {what} {about}", now.as_secs_f64() * 1e3));
+            trace.push(format!(
+                "{:>10.3} ms  {what} {about}",
+                now.as_secs_f64() * 1e3
+            ));
         }
     }
 }

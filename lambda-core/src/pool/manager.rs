@@ -265,7 +265,10 @@ impl Pool {
         self.event(|state, _| state.discarded(slot));
     }
 
-    pub(super) fn event(&self, event: impl FnOnce(&mut PoolState, std::time::Instant) -> Vec<Action>) {
+    pub(super) fn event(
+        &self,
+        event: impl FnOnce(&mut PoolState, std::time::Instant) -> Vec<Action>,
+    ) {
         let mut inner = self.0.lock();
         let actions = event(&mut inner.state, now());
         self.carry_out(&mut inner, actions);

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::batch::{Batches, Fault};
-use super::journal::{Cursor, Piece};
 #[cfg(feature = "simulation")]
 use super::Threads;
+use super::batch::{Batches, Fault};
+use super::journal::{Cursor, Piece};
 use super::{Shared, status};
 use crate::error::{Error, Result};
 use crate::model::InvocationEntry;

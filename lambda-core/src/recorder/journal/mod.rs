@@ -39,8 +39,8 @@ use crate::model::InvocationEntry;
 pub(super) use cursor::Cursor;
 #[cfg(feature = "simulation")]
 pub use disk::ReadFile;
-pub use disk::{Disk, SegmentFile};
 pub(super) use disk::RealDisk;
+pub use disk::{Disk, SegmentFile};
 #[cfg(feature = "fuzzing")]
 pub(super) use layout::{encode, framed};
 pub(super) use reader::Piece;

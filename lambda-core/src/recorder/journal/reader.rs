@@ -86,7 +86,7 @@ impl Reader {
     /// How many frames there are, whole or not. Blocks.
     pub(super) fn count(&self) -> io::Result<u64> {
         let end = self.format.end();
-        let mut bytes = vec![0; 1024 * 1024];
+        let mut bytes = vec![0; 64 * 1024];
         let (mut at, mut frames, mut last) = (0, 0, end);
         loop {
             let read = read_at(&*self.file, &mut bytes, at)?;
