@@ -96,11 +96,14 @@ impl Runtime for SimRuntime {
                 .with(serial, |body| body.dies_at = Some(dies_at));
         }
         unfinished.serial = None;
-        let twin = world.has(Mutant::SandboxTwice) && world.draw(|rng| rng.percent(50));
-        let twin = twin.then(|| self.machine.another(self.life, serial));
+        let is_twin = world.has(Mutant::SandboxTwice) && world.draw(|rng| rng.percent(50));
+        let other = is_twin.then(|| self.machine.another(self.life, serial));
+        if let Some(Some(_)) = other {
+            self.machine.remove(serial);
+        }
         Ok(Arc::new(SimSandbox {
             id: request.id,
-            serial: twin.flatten().unwrap_or(serial),
+            serial: other.flatten().unwrap_or(serial),
             machine: self.machine.clone(),
             ledger: self.ledger.clone(),
             life: self.life,
