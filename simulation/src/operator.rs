@@ -25,7 +25,10 @@ pub(crate) async fn operate(process: Process) {
         let _ = deploy(&process, function).await;
     }
     let deploys = world.plan().deploys;
-    while deploys > 0 {
+    if deploys == 0 {
+        return;
+    }
+    loop {
         tokio::time::sleep(world.millis(1, 20 * (110 - deploys))).await;
         let function = world.draw(|rng| rng.between(0, world.plan().functions as u64 - 1));
         let function = usize::try_from(function).unwrap_or_default();

@@ -122,9 +122,11 @@ async fn until(count: &AtomicU32) {
 async fn no_code_is_loaded_into_a_sandbox_that_cannot_be_thawed() {
     let ice = Arc::new(Ice::default());
     let class = SandboxClass::new(RuntimeName::docker(), Language::Python);
-    let mut options = PoolOptions::default();
-    options.prewarmed_classes = vec![(class.clone(), 1)];
-    options.freeze_after = Some(Duration::from_millis(100));
+    let options = PoolOptions {
+        prewarmed_classes: vec![(class.clone(), 1)],
+        freeze_after: Some(Duration::from_millis(100)),
+        ..PoolOptions::default()
+    };
     let runtimes: HashMap<_, Arc<dyn Runtime>> =
         HashMap::from([(RuntimeName::docker(), Arc::clone(&ice) as _)]);
     let owner = OwnerId::new();
