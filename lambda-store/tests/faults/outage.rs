@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::server::Server;
-use crate::support::{Kept, Load, count, platform, setting, wait_until_kept};
+use crate::support::{Kept, Load, count, platform, setting, wait_until_kept, wait_until_moved};
 
 /// A store that hangs is waited for once, for a quarter of a second; a busy machine adds to it.
 const SLOWEST: Duration = Duration::from_secs(2);
@@ -68,7 +68,7 @@ async fn survives_kills(server: &mut Server) {
         server.restart().await;
     }
     let (answered, _) = load.stop().await;
-    wait_until_kept(&*store, &answered).await;
+    wait_until_moved(&platform).await;
     platform.close().await;
     let store = lambda_store::open(&url).await.unwrap();
     let kept = count(&*store, &answered).await;
