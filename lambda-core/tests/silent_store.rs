@@ -76,7 +76,7 @@ impl Store for SilentStore {
     }
     async fn close(&self) {
         self.is_closed.fetch_add(1, Ordering::SeqCst);
-        pending().await
+        pending::<()>().await;
     }
     async fn package_put(&self, _: PutPackage) -> Result<()> {
         pending().await
