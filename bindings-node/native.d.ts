@@ -32,6 +32,11 @@ export interface ContainersOptions {
   clearTmp?: boolean
   /** Whether what idles is frozen by its own cgroup, where this process may (default true). */
   cgroupFreezer?: boolean
+  /**
+   * How long a sandbox's answer is looked for before it is waited for, in microseconds
+   * (default 40); 0: never.
+   */
+  busyPollUs?: number
   /** Under which name Docker knows runc (default `runc`). */
   runc?: string
   /** Under which name Docker knows gVisor (default `runsc`). */

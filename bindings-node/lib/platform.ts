@@ -149,7 +149,7 @@ const POOL_FIELDS = Object.keys({
 } satisfies Record<keyof NonNullable<PlatformOptions['pool']>, 1>);
 const CONTAINER_FIELDS = Object.keys({
   dockerSocket: 1, pythonImage: 1, javascriptImage: 1, allowedImages: 1, allowedNetworks: 1,
-  clearTmp: 1, cgroupFreezer: 1, runc: 1, runsc: 1,
+  clearTmp: 1, cgroupFreezer: 1, busyPollUs: 1, runc: 1, runsc: 1,
 } satisfies Record<keyof NonNullable<PlatformOptions['containers']>, 1>);
 const RETENTION_FIELDS = Object.keys({
   invocationsMs: 1, outputsMs: 1, minutesMs: 1, hoursMs: 1, daysMs: 1,

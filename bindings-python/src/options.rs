@@ -57,6 +57,7 @@ struct Containers {
     allowed_networks: BTreeSet<String>,
     clear_tmp: Option<bool>,
     cgroup_freezer: Option<bool>,
+    busy_poll_us: Option<u32>,
     runc: Option<String>,
     runsc: Option<String>,
 }
@@ -168,6 +169,11 @@ impl Containers {
         options.allowed_networks.clone_from(&self.allowed_networks);
         set(&mut options.clear_tmp, self.clear_tmp);
         set(&mut options.cgroup_freezer, self.cgroup_freezer);
+        let busy_poll_us = self.busy_poll_us.map(u64::from);
+        set(
+            &mut options.busy_poll,
+            busy_poll_us.map(Duration::from_micros),
+        );
         set(&mut options.runc, self.runc.clone());
         set(&mut options.runsc, self.runsc.clone());
         options
