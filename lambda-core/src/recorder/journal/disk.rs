@@ -15,6 +15,9 @@ pub(in crate::recorder) trait Disk: Debug + Send + Sync {
     /// A new file, readable by its owner only.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>>;
 
+    /// Makes the content of a file durable that another process wrote.
+    fn sync(&self, path: &Path) -> io::Result<()>;
+
     /// Makes the names in a directory durable: a synced file whose name is not is lost as well.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
 
@@ -49,6 +52,10 @@ impl Disk for RealDisk {
         options.read(true).write(true).create_new(true).mode(0o600);
         let file = options.open(path)?;
         Ok(Arc::new(RealFile::new(file, self.may_map)))
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_data()
     }
 
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {

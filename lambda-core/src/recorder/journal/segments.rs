@@ -61,6 +61,17 @@ pub(in crate::recorder) fn list(directory: &Path) -> io::Result<Vec<Segment>> {
     Ok(found)
 }
 
+/// Makes durable what earlier processes wrote. One that was killed left its last records in the
+/// kernel's pages, and nobody else would sync them. Blocks.
+pub(super) fn sync_earlier(disk: &dyn Disk, earlier: &[Segment]) {
+    for segment in earlier {
+        // They are read all the same, and may reach the store before the power fails.
+        if let Err(error) = disk.sync(&segment.path) {
+            tracing::error!(%error, "records of an earlier process cannot be synced: a power failure would lose them");
+        }
+    }
+}
+
 /// How many records there are in a segment, damaged ones included. Blocks.
 pub(in crate::recorder) fn count_records(segment: &Path) -> io::Result<u64> {
     Reader::open(segment)?.count()
