@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fuzz fmt lint doctor clean
+.PHONY: help demo test bench fuzz simulate fmt lint doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ bench: ## Install what is missing, then measure (docs/BENCHMARKS.md says what)
 
 fuzz: ## Fuzz what reads bytes from strangers (FUZZ_SECONDS per target; needs nightly and cargo-fuzz)
 	scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
+
+simulate: ## Simulate pool, executor and journal under faults: RUNS= from FROM= on, under SEED= (TRACE=1: tell all that happens)
+	cargo run --release -p lambda-simulation -- --runs $(or $(RUNS),10000) --from $(or $(FROM),0) --seed $(or $(SEED),1) $(if $(TRACE),--trace)
 
 fmt: ## Format the Rust code
 	cargo fmt --all

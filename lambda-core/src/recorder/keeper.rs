@@ -5,8 +5,11 @@
 //! sleeps while none do; the first one after a pause wakes it.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Shared;
 use super::status_file::StatusFile;
@@ -22,47 +25,95 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 /// apart must not each pay for a wake.
 const LINGER: u32 = 4;
 
-/// Runs until `keeper_stop`, and then once more.
-pub(super) fn run(shared: &Shared, mut file: StatusFile) {
-    let mut quiet = 0;
-    // Each by itself: where there is no room for another segment, the active one is synced as
-    // often as before.
-    let (mut syncs, mut turns) = (Attempts::default(), Attempts::default());
-    loop {
+/// Keeps one journal.
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    file: StatusFile,
+    /// Intervals without a record.
+    quiet: u32,
+    /// Each by itself: where there is no room for another segment, the active one is synced as
+    /// often as before.
+    syncs: Attempts,
+    turns: Attempts,
+}
+
+/// Until when the keeper has nothing to do.
+struct Rest {
+    due_in: Option<Duration>,
+    /// Whether a record ends it.
+    for_record: bool,
+}
+
+impl Keeper {
+    pub(super) fn new(shared: Arc<Shared>, file: StatusFile) -> Self {
+        Self {
+            shared,
+            file,
+            quiet: 0,
+            syncs: Attempts::default(),
+            turns: Attempts::default(),
+        }
+    }
+
+    /// Runs until `keeper_stop`, and then once more. Blocks.
+    pub(super) fn run(mut self) {
+        while let Some(rest) = self.step() {
+            self.shared.journal.wait(rest.due_in, rest.for_record);
+        }
+    }
+
+    /// As [`run`](Self::run), in a task.
+    #[cfg(feature = "simulation")]
+    pub(super) async fn run_in_task(mut self) {
+        while let Some(rest) = self.step() {
+            let journal = &self.shared.journal;
+            let busy = journal.disk_was_busy();
+            tokio::time::sleep(busy).await;
+            let due_in = rest.due_in.map(|due_in| due_in.saturating_sub(busy));
+            journal.wait_in_task(due_in, rest.for_record).await;
+        }
+    }
+
+    /// None: it was the last one.
+    fn step(&mut self) -> Option<Rest> {
+        let shared = &*self.shared;
         let began = Instant::now();
         let is_last = shared.keeper_stop.load(Ordering::Acquire);
         let is_dirty = shared.journal.is_dirty();
-        quiet = if is_dirty { 0 } else { quiet + 1 };
-        if is_last || syncs.are_due(began) {
+        self.quiet = if is_dirty { 0 } else { self.quiet + 1 };
+        if is_last || self.syncs.are_due(began) {
             let synced = sync(shared);
-            syncs.note(began, synced.is_ok());
+            self.syncs.note(began, synced.is_ok());
             tell_of_syncs(shared, synced);
         }
-        if is_last || turns.are_due(began) {
+        if is_last || self.turns.are_due(began) {
             let turned = turn(shared);
             if let Err(error) = &turned
-                && turns.are_well()
+                && self.turns.are_well()
             {
                 tracing::error!(%error, "the journal cannot begin its next file; the last one grows");
             }
-            turns.note(began, turned.is_ok());
+            self.turns.note(began, turned.is_ok());
         }
         shared.journal.reserve();
         if is_dirty {
             shared.appended.notify_one();
         }
-        let status_due_in = file.write(shared.status());
+        let status_due_in = self.file.write(shared.status());
         if is_last {
-            return;
+            return None;
         }
-        if quiet > LINGER && syncs.are_well() && turns.are_well() {
+        if self.quiet > LINGER && self.syncs.are_well() && self.turns.are_well() {
             let turn_due_in = shared.journal.turn_due_in();
-            let due_in = turn_due_in.into_iter().chain(status_due_in).min();
-            shared.journal.wait(due_in, true);
-        } else {
-            let left = SYNC_INTERVAL.saturating_sub(began.elapsed());
-            shared.journal.wait(Some(left), false);
+            return Some(Rest {
+                due_in: turn_due_in.into_iter().chain(status_due_in).min(),
+                for_record: true,
+            });
         }
+        Some(Rest {
+            due_in: Some(SYNC_INTERVAL.saturating_sub(began.elapsed())),
+            for_record: false,
+        })
     }
 }
 

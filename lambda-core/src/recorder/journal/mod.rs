@@ -19,6 +19,8 @@ mod frame;
 mod layout;
 mod reader;
 mod segments;
+#[cfg(feature = "simulation")]
+mod task;
 mod turn;
 mod unsynced;
 
@@ -27,13 +29,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::InvocationEntry;
 
 pub(super) use cursor::Cursor;
-pub(super) use disk::{Disk, RealDisk, SegmentFile};
+#[cfg(feature = "simulation")]
+pub use disk::ReadFile;
+pub(super) use disk::RealDisk;
+pub use disk::{Disk, SegmentFile};
 #[cfg(feature = "fuzzing")]
 pub(super) use layout::{encode, framed};
 pub(super) use reader::Piece;
@@ -76,6 +83,8 @@ pub(super) struct Journal {
     ended: Mutex<VecDeque<Segment>>,
     /// For [`wait`](Self::wait).
     woken: Condvar,
+    #[cfg(feature = "simulation")]
+    woken_task: tokio::sync::Notify,
     /// How often a record had to wake whoever waits.
     #[cfg(test)]
     wakes: AtomicU64,
@@ -107,8 +116,8 @@ impl Journal {
     /// Opens a journal in `directory`, after the segments that are there, which are safe from a
     /// power failure from then on. Blocks.
     pub(super) fn open(directory: &Path, bytes_max: u64, disk: Arc<dyn Disk>) -> Result<Self> {
-        std::fs::create_dir_all(directory).map_err(unusable)?;
-        let earlier = list(directory).map_err(unusable)?;
+        disk.make_directory(directory).map_err(unusable)?;
+        let earlier = segments::list_on(&*disk, directory).map_err(unusable)?;
         segments::sync_earlier(&*disk, &earlier);
         let bytes = earlier.iter().map(|segment| segment.len).sum();
         let number = earlier.last().map_or(0, |last| last.number + 1);
@@ -140,6 +149,8 @@ impl Journal {
             }),
             ended: Mutex::new(earlier.into()),
             woken: Condvar::new(),
+            #[cfg(feature = "simulation")]
+            woken_task: tokio::sync::Notify::new(),
             #[cfg(test)]
             wakes: AtomicU64::new(0),
         })
@@ -162,7 +173,7 @@ impl Journal {
         if awaited {
             #[cfg(test)]
             self.wakes.fetch_add(1, Ordering::Relaxed);
-            self.woken.notify_all();
+            self.wake();
         }
         appended
     }
@@ -247,7 +258,13 @@ impl Journal {
     /// Ends a wait, or the next one.
     pub(super) fn poke(&self) {
         self.active().is_poked = true;
+        self.wake();
+    }
+
+    fn wake(&self) {
         self.woken.notify_all();
+        #[cfg(feature = "simulation")]
+        self.woken_task.notify_one();
     }
 
     /// Bytes in all segments.

@@ -3,7 +3,9 @@
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Journal, RESERVE_FROM, SEGMENT_AGE, segments, write_all};
 
