@@ -68,7 +68,7 @@ const CALL_FIELDS = ['signal', 'traceId', 'traceparent'] as const;
 export const INVOKE_FIELDS = ['qualifier', 'runtime', 'timeoutMs', ...CALL_FIELDS] as const;
 export const TEST_FIELDS = ['event', 'args', ...CALL_FIELDS] as const;
 export const MAP_FIELDS = [...INVOKE_FIELDS, 'concurrency', 'progress', 'returnErrors'] as const;
-const EXECUTE_FIELDS = [...INVOKE_FIELDS, 'event', 'args'] as const;
+export const EXECUTE_FIELDS = [...INVOKE_FIELDS, 'event', 'args'] as const;
 
 export function outcomeOf<T>(from: NativeOutcome): Outcome<T> {
   const { output } = from;

@@ -46,6 +46,7 @@ export interface LogChunk {
 export declare const INVOKE_FIELDS: readonly ["qualifier", "runtime", "timeoutMs", "signal", "traceId", "traceparent"];
 export declare const TEST_FIELDS: readonly ["event", "args", "signal", "traceId", "traceparent"];
 export declare const MAP_FIELDS: readonly ["qualifier", "runtime", "timeoutMs", "signal", "traceId", "traceparent", "concurrency", "progress", "returnErrors"];
+export declare const EXECUTE_FIELDS: readonly ["qualifier", "runtime", "timeoutMs", "signal", "traceId", "traceparent", "event", "args"];
 export declare function outcomeOf<T>(from: NativeOutcome): Outcome<T>;
 export declare function requestOf(name: string, options: ExecuteOptions, what: string): NativeRequest;
 /** What is run is called with: an event as JSON, or args. */
