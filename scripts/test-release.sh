@@ -117,6 +117,8 @@ HIDING=()
 if unshare --mount true 2>/dev/null; then
     # shellcheck disable=SC2016 # expanded there
     HIDING=(unshare --mount sh -c 'cd / && mount -t tmpfs none "$0" && exec "$@"' "$ROOT")
+else
+    echo "[test-release] the repository stays visible: hiding it takes root"
 fi
 
 # One of each version, of those that work.
