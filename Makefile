@@ -4,10 +4,10 @@
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fuzz simulate fmt lint doctor clean
+.PHONY: help demo test release-test bench fuzz simulate fmt lint doctor clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Install what is missing, then run examples in Docker and gVisor and keep serving (DEMO_EXIT=1: stop after the table)
 	@scripts/setup.sh demo
@@ -17,6 +17,10 @@ demo: ## Install what is missing, then run examples in Docker and gVisor and kee
 test: ## Install what the tests need, then run all of them
 	@scripts/setup.sh test
 	@scripts/test.sh
+
+release-test: ## Build the wheel and the npm tarball for a release, and test them in empty environments
+	@scripts/setup.sh test
+	@scripts/test-release.sh
 
 bench: ## Install what is missing, then measure (docs/BENCHMARKS.md says what)
 	@scripts/setup.sh demo

@@ -322,8 +322,8 @@ export interface NativeOutcome {
 export declare class NativePlatform {
    execute(request: NativeRequest, cancel?: NativeCancel | undefined | null): Promise<NativeOutcome | undefined | null>
    start(request: NativeRequest): Promise<NativeInvocation>
-   test(spec: FunctionSpec, event?: string | undefined | null, args?: Array<string> | undefined | null, traceId?: string | undefined | null, cancel?: NativeCancel | undefined | null): Promise<NativeOutcome | undefined | null>
-   startTest(spec: FunctionSpec, event?: string | undefined | null, args?: Array<string> | undefined | null, traceId?: string | undefined | null): Promise<NativeInvocation>
+   test(spec: FunctionSpec, test: NativeTest, cancel?: NativeCancel | undefined | null): Promise<NativeOutcome | undefined | null>
+   startTest(spec: FunctionSpec, test: NativeTest): Promise<NativeInvocation>
    cancel(requestId: string): Promise<void>
    followInvocation(requestId: string, position?: string | undefined | null): Promise<NativeLogs>
    followFunction(name: string, after?: string | undefined | null): Promise<NativeLogs>
@@ -364,6 +364,16 @@ export interface NativeRequest {
   runtime?: string
   timeoutMs?: number
   traceId?: string
+  traceparent?: string
+}
+
+/** What code that is not deployed is run with. */
+export interface NativeTest {
+  /** JSON. */
+  event?: string
+  args?: Array<string>
+  traceId?: string
+  traceparent?: string
 }
 
 /** A token, without its secret. */
