@@ -11,8 +11,8 @@ use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerSummary, SystemInfo, SystemVersion,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-    WaitContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt as _;
 use tokio::sync::OnceCell;
@@ -177,6 +177,17 @@ impl Engine {
             .build();
         let docker = self.docker().await?;
         docker.list_containers(Some(options)).await.map_err(failed)
+    }
+
+    /// Waits until the daemon is gone, which is seen at once; returns also if it is gone already.
+    pub(crate) async fn gone(&self) {
+        // Of no container: only the end of the stream matters.
+        let filters = HashMap::from([("container", vec!["lambda-none"])]);
+        let options = EventsOptionsBuilder::default().filters(&filters).build();
+        if let Ok(docker) = self.docker().await {
+            let mut events = docker.events(Some(options));
+            while let Some(Ok(_)) = events.next().await {}
+        }
     }
 
     /// Whether an image is on this machine.

@@ -34,6 +34,17 @@ impl ContainerRuntime {
 
     pub(crate) async fn remove_owned(&self, owner: OwnerId) -> Result<usize> {
         let shared = &self.0;
+        let run_dirs = shared.run_dirs.clone();
+        blocking(move || {
+            let sandboxes = run_dirs.sandboxes(owner).into_iter();
+            let noted = sandboxes.filter_map(|sandbox| run_dirs.of(owner, sandbox).container());
+            let noted: Vec<_> = noted.collect();
+            if !noted.is_empty() {
+                strays::thaw(&noted);
+            }
+            Ok(())
+        })
+        .await?;
         let mut sandboxes = BTreeSet::new();
         let mut failure = None;
         for container in shared.engine.list(self.label_filter(Some(owner))).await? {

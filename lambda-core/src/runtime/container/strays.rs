@@ -1,8 +1,11 @@
-//! gVisor processes of failed starts, which Docker does not list.
+//! Processes of sandboxes beside Docker: gVisor's of failed starts, which it does not list, and
+//! frozen ones, of which it cannot rid itself.
 
 use std::fs;
 
 use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::cgroup::Cgroup;
 
 /// Kills the gVisor and shim processes of `container_id`, which Docker says is gone. Only
 /// what names that very id, and only where permissions allow. Returns how many. Blocks.
@@ -18,6 +21,18 @@ pub(crate) fn kill(container_id: &str) -> usize {
                 && rustix::process::pidfd_send_signal(process, Signal::KILL).is_ok()
         })
         .count()
+}
+
+/// Thaws the containers `ids`, whoever froze them, without asking Docker: one that starts anew
+/// does not answer before what its predecessor left has ended, which the frozen cannot. Only
+/// where permissions allow. Returns how many processes it found. Blocks.
+pub(crate) fn thaw(ids: &[String]) -> usize {
+    let found = pids().filter_map(|pid| {
+        let cgroups = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero())).ok()?;
+        let id = ids.iter().find(|id| cgroups.contains(id.as_str()))?;
+        Cgroup::freezer_of(pid, id)
+    });
+    found.filter(|freezer| freezer.thaw().is_ok()).count()
 }
 
 fn pids() -> impl Iterator<Item = Pid> {
