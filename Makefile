@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fuzz fmt lint doctor clean
+.PHONY: help demo test bench fuzz torture soak fmt lint doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,14 @@ bench: ## Install what is missing, then measure (docs/BENCHMARKS.md says what)
 
 fuzz: ## Fuzz what reads bytes from strangers (FUZZ_SECONDS per target; needs nightly and cargo-fuzz)
 	scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
+
+torture: ## Kill the platform, its database and a Docker daemon of its own under load (scripts/torture.sh says how often)
+	@scripts/setup.sh test
+	scripts/torture.sh
+
+soak: ## Run a mixed load at 70 % of the peak for an hour and look for drift (SOAK_SECONDS, SOAK_RATE_MAX)
+	@scripts/setup.sh demo
+	scripts/soak.sh
 
 fmt: ## Format the Rust code
 	cargo fmt --all

@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 FAILED=()
 # What the Rust tests print: the table of threats is checked against it.
 RUN=.lambda/log/tests.txt
+TORTURE=.lambda/log/torture.txt
 
 # Tests read this: a back end that is named here and missing is a failure, not a skip.
 export LAMBDA_TEST_REQUIRE=${LAMBDA_TEST_REQUIRE-docker,gvisor,python,node,browser,mariadb,mysql}
@@ -18,6 +19,7 @@ export NODE_PATH="$PWD/.lambda/node/node_modules${NODE_PATH:+:$NODE_PATH}"
 export PYTHONDONTWRITEBYTECODE=1
 
 main() {
+    mkdir -p .lambda/log
     section "formatting" cargo fmt --all --check
     section "clippy" cargo clippy --workspace --all-targets --all-features -- -D warnings
     section "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
@@ -31,11 +33,13 @@ main() {
     section "example: the demo" demo
     section "supply chain" scripts/supply-chain.sh
     section "fuzzing the HTTP API" scripts/fuzz-api.sh 60
+    section "torture" torture
     summary
     heading "Rust tests"
-    mkdir -p .lambda/log
     scripts/databases.sh run cargo test --workspace --all-features --no-fail-fast 2>&1 |
         tee "$RUN" || FAILED+=("Rust tests")
+    # There those tests are listed as ignored.
+    cat "$TORTURE" >>"$RUN"
     # Says something only where something is wrong: the output ends with the tests' totals.
     local threats
     if ! threats=$(scripts/security-table.py check "$RUN" 2>&1); then
@@ -70,6 +74,8 @@ summary() {
 }
 
 python_tests() { python3 -m unittest discover -s images/python/tests; }
+
+torture() { scripts/torture.sh 2>&1 | tee "$TORTURE"; }
 
 example() {
     local output

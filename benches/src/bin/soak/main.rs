@@ -69,7 +69,7 @@ async fn soak(server: &Server, mix: &Arc<Mix>, rate: f64, args: &Args) -> Result
     for number in 1..=SAMPLES {
         let due = begin + Duration::from_secs(u64::from(args.seconds)) * number / SAMPLES;
         tokio::time::sleep_until(due.into()).await;
-        let sample = sampler.sample(begin.elapsed(), counts.take_latencies())?;
+        let sample = sampler.sample(begin.elapsed(), counts.calls(), counts.take_latencies())?;
         println!("{sample}");
         table.row(sample.cells());
         samples.push(sample);

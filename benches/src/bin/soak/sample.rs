@@ -70,7 +70,7 @@ impl fmt::Display for Sample {
 pub(crate) struct Sampler {
     pid: u32,
     data_dir: PathBuf,
-    last: (Duration, Duration),
+    last: (Duration, Duration, u64),
 }
 
 impl Sampler {
@@ -81,30 +81,34 @@ impl Sampler {
             last: (
                 Duration::ZERO,
                 lambda_benches::process::cpu_time(server.pid())?,
+                0,
             ),
         })
     }
 
-    /// `latencies` are those since the sample before.
-    pub(crate) fn sample(&mut self, at: Duration, mut latencies: Vec<Duration>) -> Result<Sample> {
+    /// `calls` since the load began; `latencies` since the sample before, of those that are timed.
+    pub(crate) fn sample(
+        &mut self,
+        at: Duration,
+        calls: u64,
+        mut latencies: Vec<Duration>,
+    ) -> Result<Sample> {
         latencies.sort_unstable();
-        let quantile = |part: f64| {
-            let index = (latencies.len() as f64 * part) as usize;
-            latencies
-                .get(index)
-                .map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
+        let quantile = |per_mille: usize| {
+            let latency = latencies.get(latencies.len() * per_mille / 1_000);
+            latency.map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
         };
         let proc = PathBuf::from(format!("/proc/{}", self.pid));
         let status = fs::read_to_string(proc.join("status"))?;
         let cpu = lambda_benches::process::cpu_time(self.pid)?;
-        let (last_at, last_cpu) = std::mem::replace(&mut self.last, (at, cpu));
+        let (last_at, last_cpu, last_calls) = std::mem::replace(&mut self.last, (at, cpu, calls));
         let span = (at - last_at).as_secs_f64();
         let containers = containers(&self.data_dir)?;
         Ok(Sample {
             seconds: at.as_secs_f64(),
-            calls_per_second: latencies.len() as f64 / span,
-            p50_ms: quantile(0.5),
-            p99_ms: quantile(0.99),
+            calls_per_second: (calls - last_calls) as f64 / span,
+            p50_ms: quantile(500),
+            p99_ms: quantile(990),
             rss_mib: field(&status, "VmRSS:")? / 1024.0,
             fds: fs::read_dir(proc.join("fd"))?.count() as f64,
             threads: field(&status, "Threads:")?,

@@ -214,12 +214,12 @@ impl Body {
                 self.advance(Stage::Dead);
             }
         };
-        tokio::join!(self.engine.remove(&self.name), death);
-        let started = self.vitals.get().is_some();
-        let (kind, run_dir) = (self.kind, self.run_dir.clone());
+        let (failures, ()) = tokio::join!(self.engine.remove(&self.name), death);
+        let run_dir = self.run_dir.clone();
         let id = self.container_id.get().cloned();
-        let may_have_strays =
-            kind == Kind::Runsc && !started && self.start_tried.load(Ordering::Relaxed);
+        // Of a start that failed, or one that a Docker daemon did not live through.
+        let may_have_strays = self.start_tried.load(Ordering::Relaxed)
+            && (failures > 0 || self.vitals.get().is_none());
         let cleaned = tokio::task::spawn_blocking(move || {
             if may_have_strays && let Some(id) = id {
                 strays::kill(&id);

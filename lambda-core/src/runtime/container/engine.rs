@@ -132,14 +132,17 @@ impl Engine {
     }
 
     /// Kills and removes a container, however often Docker fails to: a container may be
-    /// "zombie and cannot be killed" for a while, and Docker may be down.
-    pub(crate) async fn remove(&self, name: &str) {
+    /// "zombie and cannot be killed" for a while, and Docker may be down. Returns how often it
+    /// failed.
+    pub(crate) async fn remove(&self, name: &str) -> u32 {
         let mut pause = Duration::from_millis(20);
+        let mut failures = 0;
         loop {
             match self.remove_once(name).await {
-                Ok(true) => return,
+                Ok(true) => return failures,
                 Ok(false) => {}
                 Err(error) => {
+                    failures += 1;
                     tracing::warn!(
                         container = name,
                         ?error,
