@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// containers ten seconds before it kills them.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a command may take, in seconds; loading the images takes the longest, on a slow disk.
+const PATIENCE_OF_CLIENT: &str = "150";
+
 pub(crate) struct Daemon {
     root: PathBuf,
     process: Child,
@@ -145,14 +148,14 @@ fn answers() -> bool {
 /// Lines of what Docker's client prints.
 pub(crate) fn docker(args: &[&str]) -> Vec<String> {
     let done = Command::new("timeout")
-        .args(["60", "docker"])
+        .args([PATIENCE_OF_CLIENT, "docker"])
         .args(args)
         .stdin(Stdio::null())
         .output()
         .unwrap();
     assert!(
         done.status.success(),
-        "docker {args:?} within 60 s: {done:?}"
+        "docker {args:?} within {PATIENCE_OF_CLIENT} s: {done:?}"
     );
     let text = String::from_utf8(done.stdout).unwrap();
     text.lines().map(str::to_owned).collect()
