@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test release-test bench fuzz simulate fmt lint doctor clean
+.PHONY: help demo test release-test bench fuzz simulate torture soak fmt lint doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,14 @@ fuzz: ## Fuzz what reads bytes from strangers (FUZZ_SECONDS per target; needs ni
 
 simulate: ## Simulate pool, executor and journal under faults: RUNS= from FROM= on, under SEED= (TRACE=1: tell all that happens)
 	cargo run --release -p lambda-simulation -- --runs $(or $(RUNS),10000) --from $(or $(FROM),0) --seed $(or $(SEED),1) $(if $(TRACE),--trace)
+
+torture: ## Kill the platform, its database and a Docker daemon of its own under load (scripts/torture.sh says how often)
+	@scripts/setup.sh test
+	scripts/torture.sh
+
+soak: ## Run a mixed load at 70 % of the peak for an hour and look for drift (SOAK_SECONDS, SOAK_RATE_MAX)
+	@scripts/setup.sh demo
+	scripts/soak.sh
 
 fmt: ## Format the Rust code
 	cargo fmt --all

@@ -13,6 +13,7 @@ BOUNDED=
 trap interrupted INT TERM
 # What the Rust tests print: the table of threats is checked against it.
 RUN=.lambda/log/tests.txt
+TORTURE=.lambda/log/torture.txt
 
 # Tests read this: a back end that is named here and missing is a failure, not a skip.
 export LAMBDA_TEST_REQUIRE=${LAMBDA_TEST_REQUIRE-docker,gvisor,python,node,browser,mariadb,mysql}
@@ -23,6 +24,8 @@ export NODE_PATH="$PWD/.lambda/node/node_modules${NODE_PATH:+:$NODE_PATH}"
 export PYTHONDONTWRITEBYTECODE=1
 
 main() {
+    mkdir -p .lambda/log
+    mkdir -p .lambda/log
     section "formatting" cargo fmt --all --check
     section "clippy" cargo clippy --workspace --all-targets --all-features -- -D warnings
     section "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
@@ -36,10 +39,12 @@ main() {
     section "example: the demo" demo
     section "supply chain" scripts/supply-chain.sh
     section "fuzzing the HTTP API" scripts/fuzz-api.sh 60
+    section "torture" torture
     summary
     heading "Rust tests"
-    mkdir -p .lambda/log
     bounded "$RUST_TESTS_SECONDS" rust_tests || FAILED+=("Rust tests")
+    # There those tests are listed as ignored.
+    cat "$TORTURE" >>"$RUN"
     # Says something only where something is wrong: the output ends with the tests' totals.
     local threats
     if ! threats=$(scripts/security-table.py check "$RUN" 2>&1); then
@@ -98,6 +103,11 @@ rust_tests() {
 
 python_tests() { python3 -m unittest discover -s images/python/tests; }
 
+torture() {
+    set -o pipefail
+    scripts/torture.sh 2>&1 | tee "$TORTURE"
+}
+
 example() {
     local output
     output=$(scripts/with-docker.sh target/debug/lambda-example-rust) || return 1
@@ -128,6 +138,6 @@ node_tests() {
     node --test "${files[@]}"
 }
 
-export RUN
-export -f rust_tests python_tests node_tests example demo
+export RUN TORTURE
+export -f rust_tests torture python_tests node_tests example demo
 main

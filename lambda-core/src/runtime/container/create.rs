@@ -149,6 +149,7 @@ impl Boot {
             container_id: OnceLock::new(),
             vitals: OnceLock::new(),
             start_tried: AtomicBool::new(false),
+            frozen: Arc::clone(&shared.frozen),
             is_frozen: AtomicBool::new(false),
             is_paused: AtomicBool::new(false),
             handle: Handle::current(),

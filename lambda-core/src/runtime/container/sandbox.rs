@@ -231,7 +231,7 @@ impl Sandbox for ContainerSandbox {
     }
 
     async fn freeze(&self) -> bool {
-        self.body.freeze().await
+        self.body.0.freeze().await
     }
 
     async fn thaw(&self) -> bool {
