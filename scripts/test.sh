@@ -6,8 +6,14 @@ set -uo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 FAILED=()
+# No section takes a fifth of it, where everything has to be built first.
+SECTION_SECONDS=1500
+RUST_TESTS_SECONDS=2700
+BOUNDED=
+trap interrupted INT TERM
 # What the Rust tests print: the table of threats is checked against it.
 RUN=.lambda/log/tests.txt
+TORTURE=.lambda/log/torture.txt
 
 # Tests read this: a back end that is named here and missing is a failure, not a skip.
 export LAMBDA_TEST_REQUIRE=${LAMBDA_TEST_REQUIRE-docker,gvisor,python,node,browser,mariadb,mysql}
@@ -18,6 +24,8 @@ export NODE_PATH="$PWD/.lambda/node/node_modules${NODE_PATH:+:$NODE_PATH}"
 export PYTHONDONTWRITEBYTECODE=1
 
 main() {
+    mkdir -p .lambda/log
+    mkdir -p .lambda/log
     section "formatting" cargo fmt --all --check
     section "clippy" cargo clippy --workspace --all-targets --all-features -- -D warnings
     section "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
@@ -31,11 +39,12 @@ main() {
     section "example: the demo" demo
     section "supply chain" scripts/supply-chain.sh
     section "fuzzing the HTTP API" scripts/fuzz-api.sh 60
+    section "torture" torture
     summary
     heading "Rust tests"
-    mkdir -p .lambda/log
-    scripts/databases.sh run cargo test --workspace --all-features --no-fail-fast 2>&1 |
-        tee "$RUN" || FAILED+=("Rust tests")
+    bounded "$RUST_TESTS_SECONDS" rust_tests || FAILED+=("Rust tests")
+    # There those tests are listed as ignored.
+    cat "$TORTURE" >>"$RUN"
     # Says something only where something is wrong: the output ends with the tests' totals.
     local threats
     if ! threats=$(scripts/security-table.py check "$RUN" 2>&1); then
@@ -52,12 +61,30 @@ section() {
     local name=$1 started=$SECONDS
     shift
     heading "$name"
-    if "$@"; then
+    if bounded "$SECTION_SECONDS" "$@"; then
         echo "[test] $name: ok ($((SECONDS - started))s)"
     else
         echo "[test] $name: FAILED ($((SECONDS - started))s)"
         FAILED+=("$name")
     fi
+}
+
+# Ends what takes too long, with everything that it started: a test that hangs must fail, and say
+# what has come before. A process group of its own, so an interrupt has to be passed on.
+bounded() {
+    local seconds=$1 status=0
+    shift
+    timeout --kill-after=20 "$seconds" bash -c '"$@"' bounded "$@" &
+    BOUNDED=$!
+    wait "$BOUNDED" || status=$?
+    BOUNDED=
+    [ "$status" -ne 124 ] || echo "[test] ended after $seconds s: it takes seconds to minutes"
+    return "$status"
+}
+
+interrupted() {
+    [ -z "$BOUNDED" ] || kill -TERM "$BOUNDED"
+    exit 130
 }
 
 summary() {
@@ -69,7 +96,17 @@ summary() {
     fi
 }
 
+rust_tests() {
+    set -o pipefail
+    scripts/databases.sh run cargo test --workspace --all-features --no-fail-fast 2>&1 | tee "$RUN"
+}
+
 python_tests() { python3 -m unittest discover -s images/python/tests; }
+
+torture() {
+    set -o pipefail
+    scripts/torture.sh 2>&1 | tee "$TORTURE"
+}
 
 example() {
     local output
@@ -101,4 +138,6 @@ node_tests() {
     node --test "${files[@]}"
 }
 
+export RUN TORTURE
+export -f rust_tests torture python_tests node_tests example demo
 main

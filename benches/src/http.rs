@@ -118,6 +118,19 @@ impl Client {
     pub async fn post(&mut self, path: &str, body: Bytes) -> Result<(StatusCode, Bytes)> {
         post(&mut self.0, path, body).await
     }
+
+    /// One request of another method.
+    ///
+    /// # Errors
+    /// If the method is none, or the server does not answer.
+    pub async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes)> {
+        send(&mut self.0, method.parse()?, path, body).await
+    }
 }
 
 async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
@@ -134,9 +147,18 @@ async fn post(
     path: &str,
     body: Bytes,
 ) -> Result<(StatusCode, Bytes)> {
+    send(connection, Method::POST, path, body).await
+}
+
+async fn send(
+    connection: &mut SendRequest<Full<Bytes>>,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes)> {
     connection.ready().await?;
     let request = Request::builder()
-        .method(Method::POST)
+        .method(method)
         .uri(path)
         .header(HOST, "localhost")
         .header(CONTENT_TYPE, "application/json")

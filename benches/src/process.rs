@@ -33,7 +33,7 @@ pub struct Server {
     process: Process,
     call: Call,
     log: File,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Server {
@@ -117,6 +117,18 @@ impl Server {
         Ok(server)
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.child.id()
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// What it is to be asked.
     #[must_use]
     pub fn call(&self) -> &Call {
@@ -152,7 +164,7 @@ impl Server {
                 expected: "",
             },
             log,
-            _directory: directory,
+            directory,
         })
     }
 

@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! <data directory>            0700
+//!   owners/                   locked, shared, while a platform makes its part
+//!   owners/<owner>.new/       such a part in the making
 //!   owners/<owner>/           one for each running platform
 //!     lock                    locked for as long as its process lives
+//!     dead                    it does not live any more, whoever holds the lock
 //!     journal/                records that the store has not taken yet
 //!     recorder.json           how that stands
 //!     pool.json               what is amiss with its sandboxes, if anything was
@@ -26,6 +29,8 @@ use crate::model::OwnerId;
 use crate::recorder::{DAMAGED, SEGMENT};
 
 const LOCK: &str = "lock";
+const DEAD: &str = "dead";
+const UNBORN: &str = "new";
 const JOURNAL: &str = "journal";
 const STATUS: &str = "recorder.json";
 const POOL_STATUS: &str = "pool.json";
@@ -55,8 +60,10 @@ impl DataDir {
         let owners = root.join(OWNERS);
         make_private(&owners)?;
         let owner = OwnerId::new();
+        let births = File::open(&owners).map_err(unusable)?;
+        flock(&births, FlockOperation::LockShared).map_err(|error| unusable(error.into()))?;
         // Under its final name only once it is locked: others would take it for a dead one.
-        let unborn = owners.join(format!("{owner}.new"));
+        let unborn = owners.join(format!("{owner}.{UNBORN}"));
         for part in [JOURNAL, CODE] {
             make_private(&unborn.join(part))?;
         }
@@ -65,6 +72,7 @@ impl DataDir {
             .map_err(|error| unusable(error.into()))?;
         let own = owners.join(owner.to_string());
         std::fs::rename(&unborn, &own).map_err(unusable)?;
+        remove_unborn(&owners, &births);
         Ok(Self {
             owners,
             own,
@@ -107,6 +115,11 @@ impl DataDir {
             // Gone in this moment, or held: either way not ours to clear away.
             let Ok(lock) = open_lock(&path) else { continue };
             if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                // The lock is ours for as long as clearing away takes: others must not take that
+                // for a sign of life.
+                if let Err(error) = File::create(path.join(DEAD)) {
+                    tracing::warn!(%error, "a dead process cannot be marked as one");
+                }
                 dead.push(DeadOwner {
                     owner,
                     path,
@@ -204,7 +217,7 @@ pub(crate) fn owners(root: &Path) -> Result<Vec<OwnerPart>> {
         let taken = flock(&lock, FlockOperation::NonBlockingLockShared);
         owners.push(OwnerPart {
             owner,
-            is_alive: taken.is_err(),
+            is_alive: taken.is_err() && !path.join(DEAD).exists(),
             journal: path.join(JOURNAL),
             status: path.join(STATUS),
             pool_status: path.join(POOL_STATUS),
@@ -226,6 +239,22 @@ fn is_empty(journal: &Path) -> bool {
             .flatten()
             .all(|entry| entry.metadata().is_ok_and(|metadata| metadata.len() == 0)),
         Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}
+
+/// Removes what platforms left that were killed while they made their part. `births` is the
+/// directory `owners`, open; if another platform makes its part right now, the next start does it.
+fn remove_unborn(owners: &Path, births: &File) {
+    if flock(births, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return;
+    }
+    for entry in std::fs::read_dir(owners).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|own| own == UNBORN)
+            && let Err(error) = std::fs::remove_dir_all(&path)
+        {
+            tracing::warn!(%error, "what a dead process left cannot be removed");
+        }
     }
 }
 
@@ -255,6 +284,22 @@ fn unusable(error: std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_that_were_never_finished_are_removed_unless_one_is_in_the_making() {
+        let root = tempfile::tempdir().unwrap();
+        let owners = root.path().join(OWNERS);
+        let unborn = owners.join(format!("{}.{UNBORN}", OwnerId::new()));
+        make_private(&unborn.join(JOURNAL)).unwrap();
+        let births = File::open(&owners).unwrap();
+        flock(&births, FlockOperation::LockShared).unwrap();
+        let first = DataDir::open(root.path()).unwrap();
+        assert!(unborn.exists(), "it may be in the making");
+        drop(births);
+        let second = DataDir::open(root.path()).unwrap();
+        assert!(!unborn.exists());
+        assert!(first.own.exists() && second.own.exists());
+    }
 
     #[test]
     fn only_the_dead_are_cleared_away_and_their_journal_is_kept() {
@@ -308,5 +353,12 @@ mod survey_tests {
                 .collect();
             assert_eq!(lives, [(alive.owner(), true), (dead, false)]);
         }
+        // Also while another holds its lock to clear it away, and after that was given up.
+        let held = alive.dead_owners().unwrap();
+        assert_eq!(held.len(), 1);
+        assert!(!owners(root.path()).unwrap()[1].is_alive);
+        drop(held);
+        assert!(!owners(root.path()).unwrap()[1].is_alive);
+        assert_eq!(alive.dead_owners().unwrap().len(), 1);
     }
 }

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::leftovers::Leftovers;
 use super::{Inner, Platform, warmth};
-use crate::data_dir::{self, DataDir, DeadOwner};
+use crate::data_dir::{self, DataDir};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, LocalExecutor, LocalExecutorParts};
 use crate::logs::{LIVE_LOG_BYTES_DEFAULT, LogHub};
@@ -119,7 +120,9 @@ impl PlatformBuilder {
     }
 
     /// Takes a place in the data directory, removes what dead processes left there and
-    /// keeps their records, and starts the platform on the current tokio runtime.
+    /// keeps their records, and starts the platform on the current tokio runtime. Sandboxes of
+    /// dead processes that cannot be removed within ten seconds are removed later, in the
+    /// background: a back end that is away or slow keeps no platform from starting.
     ///
     /// # Errors
     /// `InvalidParameter` if something required is missing; `Internal` if the data directory
@@ -137,15 +140,16 @@ impl PlatformBuilder {
         }
         let data_dir = DataDir::open(&root)?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        for dead in data_dir.dead_owners()? {
-            if !self.is_recording_off
-                && let Err(error) = data_dir.adopt_journal(&dead)
-            {
-                // Its directory stays, for the next start.
-                tracing::error!(?error, owner = %dead.owner, "the journal of a dead process cannot be taken over");
+        let dead = data_dir.dead_owners()?;
+        if !self.is_recording_off {
+            for dead in &dead {
+                if let Err(error) = data_dir.adopt_journal(dead) {
+                    // Its directory stays, for the next start.
+                    tracing::error!(?error, owner = %dead.owner, "the journal of a dead process cannot be taken over");
+                }
             }
-            clear_away(dead, &self.runtimes).await;
         }
+        let leftovers = Leftovers::clear_away(dead, self.runtimes.clone()).await;
         let recorder = if self.is_recording_off {
             Recorder::off()
         } else {
@@ -183,6 +187,7 @@ impl PlatformBuilder {
             inner: Arc::new(Inner {
                 changes,
                 warmth: Mutex::new(warmth),
+                leftovers: Mutex::new(leftovers),
                 namespace: self.namespace,
                 retention: self.retention,
                 store,
@@ -195,25 +200,5 @@ impl PlatformBuilder {
                 drain_timeout: self.drain_timeout.unwrap_or(DRAIN_TIMEOUT_DEFAULT),
             }),
         })
-    }
-}
-
-/// Removes the sandboxes of a dead process. Where a back end cannot, or records are left, its
-/// directory stays, so that the next start tries again.
-async fn clear_away(dead: DeadOwner, runtimes: &[Arc<dyn Runtime>]) {
-    for runtime in runtimes {
-        match runtime.remove_owned(dead.owner).await {
-            Ok(0) => {}
-            Ok(removed) => {
-                tracing::info!(runtime = %runtime.name(), removed, "removed sandboxes of a dead process");
-            }
-            Err(error) => {
-                tracing::warn!(runtime = %runtime.name(), ?error, "sandboxes of a dead process may be left");
-                return;
-            }
-        }
-    }
-    if !dead.has_records() {
-        dead.remove();
     }
 }

@@ -4,6 +4,7 @@ mod builder;
 mod code;
 mod functions;
 mod invocations;
+mod leftovers;
 mod logs;
 mod new_function;
 mod readiness;
@@ -53,8 +54,9 @@ struct Inner {
     data_dir: DataDir,
     drain_timeout: Duration,
     changes: warmth::Changes,
-    /// Ended by `close`, and when this is dropped.
+    /// Ended by `close`, and when this is dropped; so is the next.
     warmth: Mutex<Option<AbortOnDropHandle<()>>>,
+    leftovers: Mutex<Option<leftovers::Leftovers>>,
 }
 
 impl Platform {
@@ -151,13 +153,7 @@ impl Platform {
     /// `drain_timeout`, kills the rest, removes every sandbox and keeps every record.
     pub async fn close(&self) {
         let inner = &*self.inner;
-        drop(
-            inner
-                .warmth
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(take(&inner.warmth));
         inner.executor.close(inner.drain_timeout).await;
         inner.logs.close();
         for runtime in &inner.runtimes {
@@ -165,6 +161,9 @@ impl Platform {
             if let Err(error) = runtime.remove_owned(inner.data_dir.owner()).await {
                 tracing::warn!(runtime = %runtime.name(), ?error, "sandboxes may be left; the next start removes them");
             }
+        }
+        if let Some(leftovers) = take(&inner.leftovers) {
+            leftovers.close().await;
         }
         inner.expiry.close().await;
         inner.recorder.close(inner.drain_timeout).await;
@@ -180,6 +179,10 @@ impl Platform {
         }
         inner.data_dir.close();
     }
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 fn check_limit(limit: u32) -> Result<()> {

@@ -102,6 +102,7 @@ impl Server {
             .env_remove("LAMBDA_METRICS_TOKEN")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(log())
             .spawn()
             .unwrap();
         let mut server = Self {
@@ -248,6 +249,16 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Where servers' logs go: with the test's own, or to the end of what `LAMBDA_TEST_SERVER_LOG`
+/// names.
+fn log() -> Stdio {
+    let Some(path) = std::env::var_os("LAMBDA_TEST_SERVER_LOG") else {
+        return Stdio::inherit();
+    };
+    let mut options = std::fs::File::options();
+    options.create(true).append(true).open(path).unwrap().into()
 }
 
 /// Ids of the containers of a data directory's sandboxes, by the run directories that are

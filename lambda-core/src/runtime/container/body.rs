@@ -12,6 +12,7 @@ use super::Kind;
 use super::cgroup::Cgroup;
 use super::engine::Engine;
 use super::freezer::Freezer;
+use super::frozen::Frozen;
 use super::process::MainProcess;
 use super::run_dir::RunDir;
 use super::strays;
@@ -103,6 +104,7 @@ pub(crate) struct Body {
     pub(crate) vitals: OnceLock<Vitals>,
     /// Docker was asked to start it.
     pub(crate) start_tried: AtomicBool,
+    pub(crate) frozen: Arc<Frozen>,
     /// Its processes stand still: by its cgroup, or by Docker.
     pub(crate) is_frozen: AtomicBool,
     pub(crate) is_paused: AtomicBool,
@@ -135,8 +137,9 @@ impl Body {
     }
 
     /// Stops all processes. False: that cannot be done here.
-    pub(crate) async fn freeze(&self) -> bool {
+    pub(crate) async fn freeze(self: &Arc<Self>) -> bool {
         if self.freeze_by_cgroup() {
+            self.frozen.add(self);
             return true;
         }
         // gVisor's own threads go on in a paused container.
@@ -174,7 +177,11 @@ impl Body {
         is_thawed
     }
 
-    fn thaw_by_cgroup(&self) -> bool {
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.is_frozen.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn thaw_by_cgroup(&self) -> bool {
         if !self.is_frozen.swap(false, Ordering::SeqCst) {
             return true;
         }
@@ -207,12 +214,12 @@ impl Body {
                 self.advance(Stage::Dead);
             }
         };
-        tokio::join!(self.engine.remove(&self.name), death);
-        let started = self.vitals.get().is_some();
-        let (kind, run_dir) = (self.kind, self.run_dir.clone());
+        let (failures, ()) = tokio::join!(self.engine.remove(&self.name), death);
+        let run_dir = self.run_dir.clone();
         let id = self.container_id.get().cloned();
-        let may_have_strays =
-            kind == Kind::Runsc && !started && self.start_tried.load(Ordering::Relaxed);
+        // Of a start that failed, or one that a Docker daemon did not live through.
+        let may_have_strays = self.start_tried.load(Ordering::Relaxed)
+            && (failures > 0 || self.vitals.get().is_none());
         let cleaned = tokio::task::spawn_blocking(move || {
             if may_have_strays && let Some(id) = id {
                 strays::kill(&id);

@@ -11,8 +11,8 @@ use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerSummary, SystemInfo, SystemVersion,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-    WaitContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt as _;
 use tokio::sync::OnceCell;
@@ -132,14 +132,17 @@ impl Engine {
     }
 
     /// Kills and removes a container, however often Docker fails to: a container may be
-    /// "zombie and cannot be killed" for a while, and Docker may be down.
-    pub(crate) async fn remove(&self, name: &str) {
+    /// "zombie and cannot be killed" for a while, and Docker may be down. Returns how often it
+    /// failed.
+    pub(crate) async fn remove(&self, name: &str) -> u32 {
         let mut pause = Duration::from_millis(20);
+        let mut failures = 0;
         loop {
             match self.remove_once(name).await {
-                Ok(true) => return,
+                Ok(true) => return failures,
                 Ok(false) => {}
                 Err(error) => {
+                    failures += 1;
                     tracing::warn!(
                         container = name,
                         ?error,
@@ -177,6 +180,17 @@ impl Engine {
             .build();
         let docker = self.docker().await?;
         docker.list_containers(Some(options)).await.map_err(failed)
+    }
+
+    /// Waits until the daemon is gone, which is seen at once; returns also if it is gone already.
+    pub(crate) async fn gone(&self) {
+        // Of no container: only the end of the stream matters.
+        let filters = HashMap::from([("container", vec!["lambda-none"])]);
+        let options = EventsOptionsBuilder::default().filters(&filters).build();
+        if let Ok(docker) = self.docker().await {
+            let mut events = docker.events(Some(options));
+            while let Some(Ok(_)) = events.next().await {}
+        }
     }
 
     /// Whether an image is on this machine.

@@ -7,8 +7,8 @@
 //! | `run_dir`, `bootstrap` | what is mounted into it |
 //! | `engine`, `failure` | Docker's API, and its failures in plain words |
 //! | `create` | from a request to a booted sandbox |
-//! | `sandbox`, `output` | a sandbox at work |
-//! | `body`, `process`, `cgroup`, `freezer`, `strays` | its life, its death and the proof of it |
+//! | `sandbox`, `output`, `stream`, `exchange` | a sandbox at work |
+//! | `body`, `process`, `cgroup`, `freezer`, `frozen`, `strays` | its life, its death and the proof of it |
 //! | `reaper` | what dead owners left behind |
 //! | `check` | whether all of this can work on this machine |
 
@@ -18,8 +18,10 @@ mod cgroup;
 mod check;
 mod create;
 mod engine;
+mod exchange;
 mod failure;
 mod freezer;
+mod frozen;
 mod labels;
 mod options;
 mod output;
@@ -28,6 +30,7 @@ mod reaper;
 mod run_dir;
 mod sandbox;
 mod strays;
+mod stream;
 mod template;
 mod user;
 
@@ -43,6 +46,7 @@ use crate::model::{FunctionConfig, Language, RuntimeName};
 use crate::runtime::RuntimeCapability;
 
 use engine::Engine;
+use frozen::Frozen;
 pub use options::ContainerOptions;
 use run_dir::RunDirs;
 pub(crate) use template::ProcessLimits;
@@ -77,6 +81,7 @@ pub(crate) struct Shared {
     data_dir: PathBuf,
     data_dir_digest: String,
     engine: Engine,
+    frozen: Arc<Frozen>,
     run_dirs: RunDirs,
     python: OnceCell<PathBuf>,
     javascript: OnceCell<PathBuf>,
@@ -88,8 +93,10 @@ impl ContainerRuntime {
     pub(crate) fn new(backend: Backend, options: ContainerOptions) -> Result<Self> {
         options.validate()?;
         let data_dir = make_data_dir(&options.data_dir)?;
+        let engine = Engine::new(options.resolve_socket()?);
         Ok(Self(Arc::new(Shared {
-            engine: Engine::new(options.resolve_socket()?),
+            frozen: Frozen::new(engine.clone()),
+            engine,
             run_dirs: RunDirs::new(&data_dir, &backend.name),
             data_dir_digest: labels::data_dir_digest(&data_dir),
             data_dir,

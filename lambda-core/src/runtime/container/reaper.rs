@@ -11,7 +11,7 @@ use rustix::process::Pid;
 
 use super::cgroup::Cgroup;
 use super::labels;
-use super::{ContainerRuntime, Kind, blocking, strays};
+use super::{ContainerRuntime, blocking, strays};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{OwnerId, SandboxId};
 
@@ -34,6 +34,17 @@ impl ContainerRuntime {
 
     pub(crate) async fn remove_owned(&self, owner: OwnerId) -> Result<usize> {
         let shared = &self.0;
+        let run_dirs = shared.run_dirs.clone();
+        blocking(move || {
+            let sandboxes = run_dirs.sandboxes(owner).into_iter();
+            let noted = sandboxes.filter_map(|sandbox| run_dirs.of(owner, sandbox).container());
+            let noted: Vec<_> = noted.collect();
+            if !noted.is_empty() {
+                strays::thaw(&noted);
+            }
+            Ok(())
+        })
+        .await?;
         let mut sandboxes = BTreeSet::new();
         let mut failure = None;
         for container in shared.engine.list(self.label_filter(Some(owner))).await? {
@@ -48,23 +59,19 @@ impl ContainerRuntime {
             {
                 sandboxes.insert(sandbox);
             }
-            if shared.backend.kind == Kind::Runsc {
-                let id = id.to_owned();
-                blocking(move || Ok(strays::kill(&id))).await?;
-            }
+            let id = id.to_owned();
+            blocking(move || Ok(strays::kill(&id))).await?;
         }
         if let Some(error) = failure {
             // The directories stay, so that the next call finds all of it again.
             return Err(error);
         }
-        let (run_dirs, kind) = (shared.run_dirs.clone(), shared.backend.kind);
+        let run_dirs = shared.run_dirs.clone();
         let directories: Vec<SandboxId> = blocking(move || {
             let sandboxes = run_dirs.sandboxes(owner);
             for sandbox in &sandboxes {
                 let run_dir = run_dirs.of(owner, *sandbox);
-                if kind == Kind::Runsc
-                    && let Some(id) = run_dir.container()
-                {
+                if let Some(id) = run_dir.container() {
                     strays::kill(&id);
                 }
                 run_dir.remove()?;

@@ -69,7 +69,7 @@ impl FakeRuntime {
         self.0.live().clear();
     }
 
-    /// Whether creating fails from now on.
+    /// Whether creating and removing fail from now on.
     pub fn set_unavailable(&self, unavailable: bool) {
         self.0.unavailable.store(unavailable, Ordering::Relaxed);
     }
@@ -78,6 +78,17 @@ impl FakeRuntime {
 impl Shared {
     fn live(&self) -> MutexGuard<'_, HashMap<SandboxId, OwnerId>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn available(&self, operation: &'static str) -> Result<()> {
+        if !self.unavailable.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::RuntimeUnavailable,
+            operation,
+            "The fake runtime is told to be unavailable.",
+        ))
     }
 }
 
@@ -126,13 +137,7 @@ impl Runtime for FakeRuntime {
             ));
         }
         tokio::time::sleep(self.0.boot).await;
-        if self.0.unavailable.load(Ordering::Relaxed) {
-            return Err(Error::new(
-                ErrorKind::RuntimeUnavailable,
-                "sandbox_create",
-                "The fake runtime is told to be unavailable.",
-            ));
-        }
+        self.0.available("sandbox_create")?;
         self.0.created.fetch_add(1, Ordering::Relaxed);
         self.0.live().insert(request.id, request.owner);
         Ok(Arc::new(
@@ -148,6 +153,7 @@ impl Runtime for FakeRuntime {
     }
 
     async fn remove_owned(&self, owner: OwnerId) -> Result<usize> {
+        self.0.available("remove_owned")?;
         let mut live = self.0.live();
         let before = live.len();
         live.retain(|_, other| *other != owner);
