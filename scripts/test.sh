@@ -25,7 +25,6 @@ export PYTHONDONTWRITEBYTECODE=1
 
 main() {
     mkdir -p .lambda/log
-    mkdir -p .lambda/log
     section "formatting" cargo fmt --all --check
     section "clippy" cargo clippy --workspace --all-targets --all-features -- -D warnings
     section "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
