@@ -4,10 +4,10 @@
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench fuzz torture soak fmt lint doctor clean
+.PHONY: help demo test release-test bench fuzz simulate torture soak fmt lint doctor clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Install what is missing, then run examples in Docker and gVisor and keep serving (DEMO_EXIT=1: stop after the table)
 	@scripts/setup.sh demo
@@ -18,12 +18,19 @@ test: ## Install what the tests need, then run all of them
 	@scripts/setup.sh test
 	@scripts/test.sh
 
+release-test: ## Build the wheel and the npm tarball for a release, and test them in empty environments
+	@scripts/setup.sh test
+	@scripts/test-release.sh
+
 bench: ## Install what is missing, then measure (docs/BENCHMARKS.md says what)
 	@scripts/setup.sh demo
 	scripts/bench.sh
 
 fuzz: ## Fuzz what reads bytes from strangers (FUZZ_SECONDS per target; needs nightly and cargo-fuzz)
 	scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
+
+simulate: ## Simulate pool, executor and journal under faults: RUNS= from FROM= on, under SEED= (TRACE=1: tell all that happens)
+	cargo run --release -p lambda-simulation -- --runs $(or $(RUNS),10000) --from $(or $(FROM),0) --seed $(or $(SEED),1) $(if $(TRACE),--trace)
 
 torture: ## Kill the platform, its database and a Docker daemon of its own under load (scripts/torture.sh says how often)
 	@scripts/setup.sh test

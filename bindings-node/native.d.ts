@@ -32,6 +32,11 @@ export interface ContainersOptions {
   clearTmp?: boolean
   /** Whether what idles is frozen by its own cgroup, where this process may (default true). */
   cgroupFreezer?: boolean
+  /**
+   * How long a sandbox's answer is looked for before it is waited for, in microseconds
+   * (default 40); 0: never.
+   */
+  busyPollUs?: number
   /** Under which name Docker knows runc (default `runc`). */
   runc?: string
   /** Under which name Docker knows gVisor (default `runsc`). */
@@ -317,8 +322,8 @@ export interface NativeOutcome {
 export declare class NativePlatform {
    execute(request: NativeRequest, cancel?: NativeCancel | undefined | null): Promise<NativeOutcome | undefined | null>
    start(request: NativeRequest): Promise<NativeInvocation>
-   test(spec: FunctionSpec, event?: string | undefined | null, args?: Array<string> | undefined | null, traceId?: string | undefined | null, cancel?: NativeCancel | undefined | null): Promise<NativeOutcome | undefined | null>
-   startTest(spec: FunctionSpec, event?: string | undefined | null, args?: Array<string> | undefined | null, traceId?: string | undefined | null): Promise<NativeInvocation>
+   test(spec: FunctionSpec, test: NativeTest, cancel?: NativeCancel | undefined | null): Promise<NativeOutcome | undefined | null>
+   startTest(spec: FunctionSpec, test: NativeTest): Promise<NativeInvocation>
    cancel(requestId: string): Promise<void>
    followInvocation(requestId: string, position?: string | undefined | null): Promise<NativeLogs>
    followFunction(name: string, after?: string | undefined | null): Promise<NativeLogs>
@@ -359,6 +364,16 @@ export interface NativeRequest {
   runtime?: string
   timeoutMs?: number
   traceId?: string
+  traceparent?: string
+}
+
+/** What code that is not deployed is run with. */
+export interface NativeTest {
+  /** JSON. */
+  event?: string
+  args?: Array<string>
+  traceId?: string
+  traceparent?: string
 }
 
 /** A token, without its secret. */

@@ -47,6 +47,12 @@ cp -r "$PACKAGE/node_modules/undici-types" node_modules/
 "$PACKAGE/node_modules/.bin/tsc" --noEmit --strict --target es2022 --lib es2022,esnext.disposable \
     --types node --module nodenext --moduleResolution nodenext sample.ts
 
+say "in a folder that holds nothing else"
+TESTED=(fake)
+case ",${LAMBDA_TEST_REQUIRE-}," in *,docker,*) TESTED+=(docker) ;; esac
+NODES=here FAKE_LIBRARY=$(echo "$PACKAGE"/target-fake/*.node) \
+    "$ROOT/scripts/test-release.sh" tarball "$WORK"/lambdabox-*.tgz "${TESTED[@]}"
+
 RUNTIMES=
 for runtime in docker gvisor; do
     case ",${LAMBDA_TEST_REQUIRE-}," in

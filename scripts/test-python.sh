@@ -26,6 +26,11 @@ echo "installing it into an empty environment"
 site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 "$TOOLS/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$site/tools.pth"
 
+echo "in an environment that holds nothing else"
+RUNTIMES=(fake)
+case ",${LAMBDA_TEST_REQUIRE-}," in *,docker,*) RUNTIMES+=(docker) ;; esac
+PYTHONS=python3 scripts/test-release.sh wheel "$WHEELS"/lambdabox-*.whl "${RUNTIMES[@]}"
+
 echo "comparing the stubs with the native module, and checking types"
 cd bindings-python
 (cd tests && "$VENV/bin/python" -m mypy.stubtest lambdabox._native)

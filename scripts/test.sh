@@ -6,6 +6,11 @@ set -uo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 FAILED=()
+# No section takes a fifth of it, where everything has to be built first.
+SECTION_SECONDS=1500
+RUST_TESTS_SECONDS=2700
+BOUNDED=
+trap interrupted INT TERM
 # What the Rust tests print: the table of threats is checked against it.
 RUN=.lambda/log/tests.txt
 TORTURE=.lambda/log/torture.txt
@@ -36,8 +41,7 @@ main() {
     section "torture" torture
     summary
     heading "Rust tests"
-    scripts/databases.sh run cargo test --workspace --all-features --no-fail-fast 2>&1 |
-        tee "$RUN" || FAILED+=("Rust tests")
+    bounded "$RUST_TESTS_SECONDS" rust_tests || FAILED+=("Rust tests")
     # There those tests are listed as ignored.
     cat "$TORTURE" >>"$RUN"
     # Says something only where something is wrong: the output ends with the tests' totals.
@@ -56,12 +60,30 @@ section() {
     local name=$1 started=$SECONDS
     shift
     heading "$name"
-    if "$@"; then
+    if bounded "$SECTION_SECONDS" "$@"; then
         echo "[test] $name: ok ($((SECONDS - started))s)"
     else
         echo "[test] $name: FAILED ($((SECONDS - started))s)"
         FAILED+=("$name")
     fi
+}
+
+# Ends what takes too long, with everything that it started: a test that hangs must fail, and say
+# what has come before. A process group of its own, so an interrupt has to be passed on.
+bounded() {
+    local seconds=$1 status=0
+    shift
+    timeout --kill-after=20 "$seconds" bash -c '"$@"' bounded "$@" &
+    BOUNDED=$!
+    wait "$BOUNDED" || status=$?
+    BOUNDED=
+    [ "$status" -ne 124 ] || echo "[test] ended after $seconds s: it takes seconds to minutes"
+    return "$status"
+}
+
+interrupted() {
+    [ -z "$BOUNDED" ] || kill -TERM "$BOUNDED"
+    exit 130
 }
 
 summary() {
@@ -73,9 +95,17 @@ summary() {
     fi
 }
 
+rust_tests() {
+    set -o pipefail
+    scripts/databases.sh run cargo test --workspace --all-features --no-fail-fast 2>&1 | tee "$RUN"
+}
+
 python_tests() { python3 -m unittest discover -s images/python/tests; }
 
-torture() { scripts/torture.sh 2>&1 | tee "$TORTURE"; }
+torture() {
+    set -o pipefail
+    scripts/torture.sh 2>&1 | tee "$TORTURE"
+}
 
 example() {
     local output
@@ -107,4 +137,6 @@ node_tests() {
     node --test "${files[@]}"
 }
 
+export RUN TORTURE
+export -f rust_tests torture python_tests node_tests example demo
 main

@@ -24,6 +24,8 @@ export interface InvokeOptions {
   signal?: AbortSignal;
   /** `X-Amzn-Trace-Id`, handed to the function. */
   traceId?: string;
+  /** W3C's `traceparent`. The function gets its trace, with the invocation as the parent span. */
+  traceparent?: string;
 }
 
 /** How a function is executed: a handler with an event, or a script with args. */
@@ -35,12 +37,19 @@ export interface ExecuteOptions extends InvokeOptions {
 }
 
 /** How code that is not deployed is run. Its runtime and timeout are the function's. */
-export type TestOptions = Pick<ExecuteOptions, 'event' | 'args' | 'signal' | 'traceId'>;
+export type TestOptions = Pick<
+  ExecuteOptions,
+  'event' | 'args' | 'signal' | 'traceId' | 'traceparent'
+>;
 
 /** How many invocations are made of many events. */
 export interface MapOptions extends InvokeOptions {
   /** Most invocations at once (default 16). */
   concurrency?: number;
+  /** Called with the number of those that have ended, whenever one does. */
+  progress?: (finished: number) => void;
+  /** Whether a failure is yielded in its place instead of being thrown (default false). */
+  returnErrors?: boolean;
 }
 
 /** How an invocation ended. A failure of the function is an outcome, not an error. */
@@ -55,9 +64,11 @@ export interface LogChunk {
   text: string;
 }
 
-export const INVOKE_FIELDS = ['qualifier', 'runtime', 'timeoutMs', 'signal', 'traceId'] as const;
-export const TEST_FIELDS = ['event', 'args', 'signal', 'traceId'] as const;
-const EXECUTE_FIELDS = [...INVOKE_FIELDS, 'event', 'args'] as const;
+const CALL_FIELDS = ['signal', 'traceId', 'traceparent'] as const;
+export const INVOKE_FIELDS = ['qualifier', 'runtime', 'timeoutMs', ...CALL_FIELDS] as const;
+export const TEST_FIELDS = ['event', 'args', ...CALL_FIELDS] as const;
+export const MAP_FIELDS = [...INVOKE_FIELDS, 'concurrency', 'progress', 'returnErrors'] as const;
+export const EXECUTE_FIELDS = [...INVOKE_FIELDS, 'event', 'args'] as const;
 
 export function outcomeOf<T>(from: NativeOutcome): Outcome<T> {
   const { output } = from;
@@ -80,6 +91,7 @@ export function requestOf(name: string, options: ExecuteOptions, what: string): 
     runtime: options.runtime,
     timeoutMs,
     traceId: options.traceId,
+    traceparent: options.traceparent,
   };
 }
 

@@ -18,12 +18,13 @@ import type {
   RecorderState as NativeRecorderState,
   TroubleState,
 } from '../native.js';
-import { checkFields, convert, convertNow, invalid } from './errors.js';
+import { checkFields, convert, convertNow, invalid, LambdaError } from './errors.js';
 import {
   type ExecuteOptions,
   INVOKE_FIELDS,
   Invocation,
   type InvokeOptions,
+  MAP_FIELDS,
   type MapOptions,
   type Outcome,
   payloadOf,
@@ -128,6 +129,10 @@ export interface DeployedFunction<E, R> {
   /** What was deployed. */
   readonly info: FunctionInfo;
   /** See `Platform.map`. */
+  map(
+    events: Iterable<E> | AsyncIterable<E>,
+    options: MapOptions & { returnErrors: true },
+  ): AsyncGenerator<R | LambdaError, void, undefined>;
   map(events: Iterable<E> | AsyncIterable<E>, options?: MapOptions): AsyncGenerator<R, void, undefined>;
 }
 
@@ -149,7 +154,7 @@ const POOL_FIELDS = Object.keys({
 } satisfies Record<keyof NonNullable<PlatformOptions['pool']>, 1>);
 const CONTAINER_FIELDS = Object.keys({
   dockerSocket: 1, pythonImage: 1, javascriptImage: 1, allowedImages: 1, allowedNetworks: 1,
-  clearTmp: 1, cgroupFreezer: 1, runc: 1, runsc: 1,
+  clearTmp: 1, cgroupFreezer: 1, busyPollUs: 1, runc: 1, runsc: 1,
 } satisfies Record<keyof NonNullable<PlatformOptions['containers']>, 1>);
 const RETENTION_FIELDS = Object.keys({
   invocationsMs: 1, outputsMs: 1, minutesMs: 1, hoursMs: 1, daysMs: 1,
@@ -339,19 +344,19 @@ export class Platform {
   async test<R = unknown>(spec: FunctionSpec, options: TestOptions = {}): Promise<Outcome<R>> {
     checkFields('test', spec, SPEC_FIELDS);
     checkFields('test', options, TEST_FIELDS);
-    const { event, args } = payloadOf(options, 'test');
-    const { signal, traceId } = options;
-    return withSignal<R>(signal, (cancel) => this.#native.test(spec, event, args, traceId, cancel));
+    const { signal, traceId, traceparent } = options;
+    const how = { ...payloadOf(options, 'test'), traceId, traceparent };
+    return withSignal<R>(signal, (cancel) => this.#native.test(spec, how, cancel));
   }
 
   /** Starts code that is not deployed, and gives the run to hold; see `test`. */
   async startTest<R = unknown>(spec: FunctionSpec, options: TestOptions = {}): Promise<Invocation<R>> {
     checkFields('startTest', spec, SPEC_FIELDS);
     checkFields('startTest', options, TEST_FIELDS);
-    const { event, args } = payloadOf(options, 'startTest');
-    options.signal?.throwIfAborted();
-    const started = this.#native.startTest(spec, event, args, options.traceId);
-    return held<R>(await convert(started), options.signal);
+    const { signal, traceId, traceparent } = options;
+    const how = { ...payloadOf(options, 'startTest'), traceId, traceparent };
+    signal?.throwIfAborted();
+    return held<R>(await convert(this.#native.startTest(spec, how)), signal);
   }
 
   /** Kills an invocation of this platform that runs, or waits to run. */
@@ -389,29 +394,47 @@ export class Platform {
   /**
    * Calls a handler with each of many events and yields the results in the events' order, with at
    * most `concurrency` calls at once. The first failure is thrown at its place, and ends the
-   * others, as leaving the loop does.
+   * others, as leaving the loop does; with `returnErrors` it is yielded there.
    */
-  async *map<E = unknown, R = unknown>(
+  map<E = unknown, R = unknown>(
+    name: string,
+    events: Iterable<E> | AsyncIterable<E>,
+    options: MapOptions & { returnErrors: true },
+  ): AsyncGenerator<R | LambdaError, void, undefined>;
+  map<E = unknown, R = unknown>(
+    name: string,
+    events: Iterable<E> | AsyncIterable<E>,
+    options?: MapOptions,
+  ): AsyncGenerator<R, void, undefined>;
+  async *map<E, R>(
     name: string,
     events: Iterable<E> | AsyncIterable<E>,
     options: MapOptions = {},
-  ): AsyncGenerator<R, void, undefined> {
-    checkFields('map', options, [...INVOKE_FIELDS, 'concurrency']);
-    const { concurrency = CONCURRENCY_DEFAULT, signal, ...how } = options;
+  ): AsyncGenerator<R | LambdaError, void, undefined> {
+    checkFields('map', options, MAP_FIELDS);
+    const { concurrency = CONCURRENCY_DEFAULT, progress, returnErrors = false, signal, ...how } = options;
     if (!(Number.isInteger(concurrency) && concurrency >= 1)) {
       throw invalid('map', '`concurrency` is a whole number, at least 1.');
     }
     const stop = new AbortController();
+    let finished = 0;
+    const call = async (event: E): Promise<R | LambdaError> => {
+      let result: R | LambdaError;
+      try {
+        result = await this.invoke<R>(name, event, { ...how, signal: stop.signal });
+      } catch (error) {
+        if (!(returnErrors && error instanceof LambdaError)) throw error;
+        result = error;
+      }
+      finished += 1;
+      progress?.(finished);
+      return result;
+    };
     const abort = (): void => stop.abort(signal?.reason);
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      yield* mapBounded(
-        events,
-        concurrency,
-        (event) => this.invoke<R>(name, event, { ...how, signal: stop.signal }),
-        () => stop.abort(),
-      );
+      yield* mapBounded(events, concurrency, call, () => stop.abort());
     } finally {
       signal?.removeEventListener('abort', abort);
     }

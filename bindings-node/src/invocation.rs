@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lambda_core::executor::Canceller;
-use lambda_core::model::{Outcome, Payload, RuntimeName};
+use lambda_core::model::{Outcome, Payload, RuntimeName, Traceparent};
 use lambda_core::output::{LogReader, LogStream};
 use lambda_core::{Error, ExecuteRequest, Invocation, NewFunction, Platform, Result, TestRequest};
 use napi_derive::napi;
@@ -24,6 +24,17 @@ pub struct NativeRequest {
     pub runtime: Option<String>,
     pub timeout_ms: Option<u32>,
     pub trace_id: Option<String>,
+    pub traceparent: Option<String>,
+}
+
+/// What code that is not deployed is run with.
+#[napi(object, object_to_js = false)]
+pub struct NativeTest {
+    /// JSON.
+    pub event: Option<String>,
+    pub args: Option<Vec<String>>,
+    pub trace_id: Option<String>,
+    pub traceparent: Option<String>,
 }
 
 impl TryFrom<NativeRequest> for ExecuteRequest {
@@ -40,8 +51,13 @@ impl TryFrom<NativeRequest> for ExecuteRequest {
             .timeout_ms
             .map(|ms| Duration::from_millis(u64::from(ms)));
         request.trace_id = from.trace_id;
+        request.traceparent = traceparent(from.traceparent)?;
         Ok(request)
     }
+}
+
+fn traceparent(text: Option<String>) -> Result<Option<Traceparent>> {
+    text.map(|text| text.parse()).transpose()
 }
 
 /// How an invocation ended. The output is JSON here.
@@ -191,15 +207,11 @@ async fn finish(
 }
 
 /// A test of code with an event or args.
-pub(crate) fn test_request(
-    new: NewFunction,
-    event: Option<String>,
-    args: Option<Vec<String>>,
-    trace_id: Option<String>,
-) -> Result<TestRequest> {
+pub(crate) fn test_request(new: NewFunction, test: NativeTest) -> Result<TestRequest> {
     let mut request = TestRequest::new(new.name, new.config, new.code);
-    request.payload = payload(event, args)?;
-    request.trace_id = trace_id;
+    request.payload = payload(test.event, test.args)?;
+    request.trace_id = test.trace_id;
+    request.traceparent = traceparent(test.traceparent)?;
     Ok(request)
 }
 

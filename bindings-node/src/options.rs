@@ -100,6 +100,9 @@ pub struct ContainersOptions {
     pub clear_tmp: Option<bool>,
     /// Whether what idles is frozen by its own cgroup, where this process may (default true).
     pub cgroup_freezer: Option<bool>,
+    /// How long a sandbox's answer is looked for before it is waited for, in microseconds
+    /// (default 40); 0: never.
+    pub busy_poll_us: Option<u32>,
     /// Under which name Docker knows runc (default `runc`).
     pub runc: Option<String>,
     /// Under which name Docker knows gVisor (default `runsc`).
@@ -265,6 +268,9 @@ impl ContainersOptions {
         }
         if let Some(own) = self.cgroup_freezer {
             options.cgroup_freezer = own;
+        }
+        if let Some(us) = self.busy_poll_us {
+            options.busy_poll = Duration::from_micros(us.into());
         }
         options
     }

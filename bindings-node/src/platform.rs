@@ -13,7 +13,9 @@ use napi_derive::napi;
 use crate::error::to_js;
 use crate::function::{AliasInfo, FunctionCode, FunctionInfo, FunctionPage, FunctionSpec};
 use crate::history::{InvocationFigures, InvocationInfo, InvocationPage, NativeFilter};
-use crate::invocation::{self, NativeCancel, NativeInvocation, NativeOutcome, NativeRequest};
+use crate::invocation::{
+    self, NativeCancel, NativeInvocation, NativeOutcome, NativeRequest, NativeTest,
+};
 use crate::logs::NativeLogs;
 use crate::options::{self, PlatformOptions};
 use crate::state::{CheckFinding, PoolState, ReadinessState, RecorderState};
@@ -62,15 +64,13 @@ impl NativePlatform {
         &self,
         env: &'env Env,
         spec: FunctionSpec,
-        event: Option<String>,
-        args: Option<Vec<String>>,
-        trace_id: Option<String>,
+        test: NativeTest,
         cancel: Option<&NativeCancel>,
     ) -> napi::Result<PromiseRaw<'env, Option<NativeOutcome>>> {
         let token = cancel.map(|cancel| cancel.0.clone());
         let platform = self.0.clone();
         env.spawn_future(async move {
-            let request = test_request(spec, event, args, trace_id).await;
+            let request = test_request(spec, test).await;
             invocation::test(platform, request, token)
                 .await
                 .map_err(to_js)
@@ -81,12 +81,10 @@ impl NativePlatform {
     pub async fn start_test(
         &self,
         spec: FunctionSpec,
-        event: Option<String>,
-        args: Option<Vec<String>>,
-        trace_id: Option<String>,
+        test: NativeTest,
     ) -> napi::Result<NativeInvocation> {
         let start = async {
-            let request = test_request(spec, event, args, trace_id).await?;
+            let request = test_request(spec, test).await?;
             self.0.start_test(request).await
         };
         Ok(NativeInvocation::new(start.await.map_err(to_js)?))
@@ -387,12 +385,10 @@ impl NativePlatform {
 
 async fn test_request(
     mut spec: FunctionSpec,
-    event: Option<String>,
-    args: Option<Vec<String>>,
-    trace_id: Option<String>,
+    test: NativeTest,
 ) -> Result<lambda_core::TestRequest> {
     spec.name.get_or_insert_with(|| TEST_NAME.to_owned());
-    invocation::test_request(new_function(spec).await?, event, args, trace_id)
+    invocation::test_request(new_function(spec).await?, test)
 }
 
 async fn new_function(spec: FunctionSpec) -> Result<NewFunction> {

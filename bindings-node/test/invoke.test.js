@@ -2,7 +2,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 
-const { ClosedError, FunctionError, LambdaError, NotFoundError } = require('..');
+const { ClosedError, FunctionError, InvalidParameterError, LambdaError, NotFoundError } = require('..');
 const { open, deploy, until } = require('./support');
 
 test('events and results are ordinary values', async (t) => {
@@ -110,6 +110,57 @@ test('map keeps the order, bounds what runs at once and stops at a failure', asy
     for await (const _ of platform.map('raise', endless(), { concurrency: 4 }));
   }, FunctionError);
   assert.ok(closed);
+});
+
+test('map tells its progress, and yields failures where it is told to', async (t) => {
+  const platform = await open(t);
+  await deploy(platform, 'sleep');
+  const progress = [];
+  const tell = (finished) => progress.push(finished);
+  const events = [{ ms: 100 }, { ms: 1 }, { ms: 1 }];
+  for await (const _ of platform.map('sleep', events, { concurrency: 3, progress: tell })) {
+    // The first one takes longest: when it is there the others are, too.
+    assert.deepEqual(progress, [1, 2, 3]);
+  }
+  await deploy(platform, 'raise');
+  const failures = [];
+  const how = { concurrency: 2, progress: tell, returnErrors: true };
+  for await (const it of platform.map('raise', [{ message: 'a' }, { message: 'b' }], how)) failures.push(it);
+  assert.deepEqual(failures.map(({ message }) => message), ['a', 'b']);
+  assert.ok(failures.every((it) => it instanceof FunctionError));
+  assert.deepEqual(progress, [1, 2, 3, 1, 2]);
+  // An abort is no failure of one event.
+  const stop = new AbortController();
+  const reason = new Error('enough');
+  await assert.rejects(async () => {
+    for await (const _ of platform.map('sleep', events, { ...how, signal: stop.signal })) stop.abort(reason);
+  }, (error) => error === reason);
+});
+
+test('a function gets the trace of its caller', async (t) => {
+  const platform = await open(t);
+  const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const traceparent = `00-${trace}-00f067aa0ba902b7-01`;
+  const spec = { language: 'python', code: 'fake:traceparent', handler: 'case.handler' };
+  await platform.deploy({ name: 'traced', ...spec });
+  const expected = ({ requestId }) => `00-${trace}-${requestId.replaceAll('-', '').slice(-16)}-01`;
+  for (const outcome of [
+    await platform.execute('traced', { traceparent }),
+    await (await platform.start('traced', { traceparent })).outcome(),
+    await platform.test(spec, { traceparent }),
+    await (await platform.startTest(spec, { traceparent })).outcome(),
+  ]) {
+    assert.equal(outcome.output, expected(outcome));
+  }
+  assert.equal(await platform.invoke('traced'), null);
+  assert.match(await platform.invoke('traced', {}, { traceparent }), new RegExp(`^00-${trace}-`));
+  for await (const it of platform.map('traced', [1], { traceparent })) assert.match(it, new RegExp(trace));
+  await assert.rejects(platform.invoke('traced', {}, { traceparent: '00-1-2-3' }), InvalidParameterError);
+});
+
+test('a function that names no runtime runs in docker', async (t) => {
+  const platform = await open(t, { runtimes: ['gvisor', 'docker'] });
+  assert.equal((await deploy(platform, 'echo')).runtime, 'docker');
 });
 
 test('a thousand calls at once', async (t) => {

@@ -9,13 +9,16 @@ const lambdabox = require('..');
 
 const root = join(__dirname, '..');
 const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
-const listed = readFileSync(join(root, '..', 'docs', 'embedding-surface.txt'), 'utf8')
-  .split('\n')
-  .filter((line) => line !== '' && !line.startsWith('#'))
-  .map((line) => line.split(' '))
-  .filter(([, ...languages]) => languages.length === 0 || languages.includes('node'))
-  .map(([name]) => camel(name))
-  .sort();
+const lines = readFileSync(join(root, '..', 'docs', 'embedding-surface.txt'), 'utf8').split('\n');
+/** Operations, or what `execute` is told, which is indented. */
+const names = (shape) =>
+  lines
+    .filter((line) => shape.test(line))
+    .map((line) => line.trim().split(' '))
+    .filter(([, ...languages]) => languages.length === 0 || languages.includes('node'))
+    .map(([name]) => camel(name))
+    .sort();
+const listed = names(/^\w/);
 
 test('the operations of a platform are those of every surface', () => {
   const own = Object.getOwnPropertyNames(lambdabox.Platform.prototype);
@@ -29,6 +32,11 @@ test('and so are the declared ones', () => {
   const body = /export declare class Platform \{\n([^]*?)\n\}/.exec(declarations)[1];
   const found = [...body.matchAll(/^    (?:static )?(\w+)[<(]/gm)].map(([, name]) => name);
   assert.deepEqual([...new Set(found)].filter((name) => name !== 'constructor').sort(), listed);
+});
+
+test('a run is told what it is on every surface', () => {
+  const { EXECUTE_FIELDS } = require('../dist/invocation.js');
+  assert.deepEqual([...EXECUTE_FIELDS].sort(), names(/^  \w/));
 });
 
 test('everything that is exported is declared, and the other way round', () => {

@@ -20,6 +20,9 @@ export async function sample(signal: AbortSignal): Promise<number> {
   });
   let sum: number = await add({ a: 1, b: 2 });
   for await (const each of add.map([{ a: 1, b: 2 }], { concurrency: 2 })) sum += each;
+  for await (const each of platform.map<number, string>('x', [1], { returnErrors: true })) {
+    console.log(each instanceof LambdaError ? each.code : each.length);
+  }
   const page: Page<FunctionInfo> = await platform.functionList({ limit: 10 });
   for await (const event of await platform.followFunction('x')) {
     if (event.kind === 'output') console.log(event.seenAt.getTime(), event.stream, event.text);

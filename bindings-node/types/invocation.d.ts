@@ -12,6 +12,8 @@ export interface InvokeOptions {
     signal?: AbortSignal;
     /** `X-Amzn-Trace-Id`, handed to the function. */
     traceId?: string;
+    /** W3C's `traceparent`. The function gets its trace, with the invocation as the parent span. */
+    traceparent?: string;
 }
 /** How a function is executed: a handler with an event, or a script with args. */
 export interface ExecuteOptions extends InvokeOptions {
@@ -21,11 +23,15 @@ export interface ExecuteOptions extends InvokeOptions {
     args?: readonly string[];
 }
 /** How code that is not deployed is run. Its runtime and timeout are the function's. */
-export type TestOptions = Pick<ExecuteOptions, 'event' | 'args' | 'signal' | 'traceId'>;
+export type TestOptions = Pick<ExecuteOptions, 'event' | 'args' | 'signal' | 'traceId' | 'traceparent'>;
 /** How many invocations are made of many events. */
 export interface MapOptions extends InvokeOptions {
     /** Most invocations at once (default 16). */
     concurrency?: number;
+    /** Called with the number of those that have ended, whenever one does. */
+    progress?: (finished: number) => void;
+    /** Whether a failure is yielded in its place instead of being thrown (default false). */
+    returnErrors?: boolean;
 }
 /** How an invocation ended. A failure of the function is an outcome, not an error. */
 export interface Outcome<T = unknown> extends Omit<NativeOutcome, 'output'> {
@@ -37,8 +43,10 @@ export interface LogChunk {
     stream: 'stdout' | 'stderr';
     text: string;
 }
-export declare const INVOKE_FIELDS: readonly ['qualifier', 'runtime', 'timeoutMs', 'signal', 'traceId'];
-export declare const TEST_FIELDS: readonly ['event', 'args', 'signal', 'traceId'];
+export declare const INVOKE_FIELDS: readonly ["qualifier", "runtime", "timeoutMs", "signal", "traceId", "traceparent"];
+export declare const TEST_FIELDS: readonly ["event", "args", "signal", "traceId", "traceparent"];
+export declare const MAP_FIELDS: readonly ["qualifier", "runtime", "timeoutMs", "signal", "traceId", "traceparent", "concurrency", "progress", "returnErrors"];
+export declare const EXECUTE_FIELDS: readonly ["qualifier", "runtime", "timeoutMs", "signal", "traceId", "traceparent", "event", "args"];
 export declare function outcomeOf<T>(from: NativeOutcome): Outcome<T>;
 export declare function requestOf(name: string, options: ExecuteOptions, what: string): NativeRequest;
 /** What is run is called with: an event as JSON, or args. */

@@ -1,5 +1,6 @@
 /** The platform: what applications hold. */
 import type { AliasInfo, CheckFinding, FunctionCode, FunctionInfo as NativeFunctionInfo, FunctionSpec, InvocationFigures, InvocationInfo as NativeInvocationInfo, NativeToken, PlatformOptions, PoolState, ReadinessState, RecorderState as NativeRecorderState, TroubleState } from '../native.js';
+import { LambdaError } from './errors.js';
 import { type ExecuteOptions, Invocation, type InvokeOptions, type MapOptions, type Outcome, type TestOptions } from './invocation.js';
 import { type FollowOptions, Logs, type LogEvent, type LogItem } from './logs.js';
 /** A function at one of its versions. */
@@ -78,6 +79,9 @@ export interface DeployedFunction<E, R> {
     /** What was deployed. */
     readonly info: FunctionInfo;
     /** See `Platform.map`. */
+    map(events: Iterable<E> | AsyncIterable<E>, options: MapOptions & {
+        returnErrors: true;
+    }): AsyncGenerator<R | LambdaError, void, undefined>;
     map(events: Iterable<E> | AsyncIterable<E>, options?: MapOptions): AsyncGenerator<R, void, undefined>;
 }
 /**
@@ -159,8 +163,11 @@ export declare class Platform {
     /**
      * Calls a handler with each of many events and yields the results in the events' order, with at
      * most `concurrency` calls at once. The first failure is thrown at its place, and ends the
-     * others, as leaving the loop does.
+     * others, as leaving the loop does; with `returnErrors` it is yielded there.
      */
+    map<E = unknown, R = unknown>(name: string, events: Iterable<E> | AsyncIterable<E>, options: MapOptions & {
+        returnErrors: true;
+    }): AsyncGenerator<R | LambdaError, void, undefined>;
     map<E = unknown, R = unknown>(name: string, events: Iterable<E> | AsyncIterable<E>, options?: MapOptions): AsyncGenerator<R, void, undefined>;
     /** One page of what has been run. A run is visible within a second. */
     invocationList(filter?: InvocationFilter): Promise<Page<InvocationInfo>>;

@@ -106,8 +106,11 @@ class AsyncLink(Link):
         concurrency: int = 16,
         return_exceptions: bool = False,
         progress: Callable[[int], object] | None = None,
+        qualifier: str | int | None = None,
         runtime: str | None = None,
         timeout_ms: int | None = None,
+        trace_id: str | None = None,
+        traceparent: str | None = None,
     ) -> AsyncIterator[Any]:
         """The results of a handler function for many events, in their order, with at most
         `concurrency` runs at once. `progress` is called with the number of finished ones. A failure
@@ -118,7 +121,20 @@ class AsyncLink(Link):
 
         async def run(event: object) -> Any:
             nonlocal finished
-            result = await self.invoke(function, event, runtime=runtime, timeout_ms=timeout_ms)
+            try:
+                result = await self.invoke(
+                    function,
+                    event,
+                    qualifier=qualifier,
+                    runtime=runtime,
+                    timeout_ms=timeout_ms,
+                    trace_id=trace_id,
+                    traceparent=traceparent,
+                )
+            except _errors.Error as error:
+                if not return_exceptions:
+                    raise
+                result = error
             finished += 1
             if progress is not None:
                 progress(finished)
@@ -129,26 +145,30 @@ class AsyncLink(Link):
             for event in events:
                 running.append(asyncio.ensure_future(run(event)))
                 if len(running) == concurrency:
-                    yield await _next(running, return_exceptions)
+                    yield await _next(running)
             while running:
-                yield await _next(running, return_exceptions)
+                yield await _next(running)
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
     async def invoke(
-        self, function: str, event: object, *, runtime: str | None, timeout_ms: int | None
+        self,
+        function: str,
+        event: object,
+        *,
+        qualifier: str | int | None,
+        runtime: str | None,
+        timeout_ms: int | None,
+        trace_id: str | None,
+        traceparent: str | None,
     ) -> Any:
         raise NotImplementedError
 
 
-async def _next(running: deque[asyncio.Task[Any]], return_exceptions: bool) -> Any:
-    try:
-        result = await running[0]
-    except _errors.Error as error:
-        if not return_exceptions:
-            raise
-        result = error
+async def _next(running: deque[asyncio.Task[Any]]) -> Any:
+    # Whoever gives up here cancels this one with the others.
+    result = await running[0]
     running.popleft()
     return result

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from ._types import Outcome
+from . import _types
+from ._types import Outcome
 
 
 class Error(Exception):
@@ -174,8 +174,9 @@ KINDS: dict[str, type[Error]] = {
 }
 
 
-def of_outcome(outcome: Outcome) -> FunctionError:
-    """The exception of a run that did not succeed."""
+def of_outcome(native: tuple[Any, ...]) -> FunctionError:
+    """The exception of a run that did not succeed. Called by the native half."""
+    outcome = _types.outcome(native)
     return _BY_STATUS.get(outcome.status, FunctionError)(outcome)
 
 

@@ -46,7 +46,6 @@ class Link:
             containers,
         )
         self._data_dir = os.path.abspath(data_dir)
-        self._runtime = runtimes if isinstance(runtimes, str) else next(iter(runtimes), "docker")
         self._opened: Native | None = None
         self._pid = 0
 

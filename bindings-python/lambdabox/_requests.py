@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, TypedDict
 
-from . import _errors, _types
+from . import _types
 
 
 class PoolOptions(TypedDict, total=False):
@@ -51,6 +51,8 @@ class ContainerOptions(TypedDict, total=False):
     """Empty /tmp after each invocation (`False`)."""
     cgroup_freezer: bool
     """Freeze what idles by its own cgroup, where this process may (`True`)."""
+    busy_poll_us: int
+    """How long a sandbox's answer is looked for before it is waited for (40); 0: never."""
     runc: str
     """Under which name Docker knows runc (`runc`)."""
     runsc: str
@@ -102,6 +104,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",",
 
 
 def encode_event(value: object) -> bytes:
+    """Called by the native half for an event that it does not convert itself."""
     return _encode(value).encode()
 
 
@@ -194,7 +197,13 @@ def text(qualifier: str | int | None) -> str | None:
 
 
 Run = tuple[
-    "list[str] | None", "bytes | None", "str | None", "str | None", "int | None", "str | None"
+    "list[str] | None",
+    "tuple[Any] | None",
+    "str | None",
+    "str | None",
+    "int | None",
+    "str | None",
+    "str | None",
 ]
 
 
@@ -205,6 +214,7 @@ def run(
     runtime: str | None,
     timeout_ms: int | None,
     trace_id: str | None,
+    traceparent: str | None,
 ) -> Run:
     """How something is run: a script with args, or a handler with an event."""
     if isinstance(args, str):
@@ -213,19 +223,13 @@ def run(
         raise TypeError("a script takes args, a handler an event; nothing takes both")
     return (
         None if args is None else list(args),
-        None if event is None else encode_event(event),
+        None if event is None else (event,),
         text(qualifier),
         runtime,
         timeout_ms,
         trace_id,
+        traceparent,
     )
-
-
-def result(native: tuple[Any, ...]) -> Any:
-    # The common case, without the rest of the outcome.
-    if native[4] == "success":
-        return None if native[5] is None else json.loads(native[5])
-    raise _errors.of_outcome(_types.outcome(native))
 
 
 class Lines:

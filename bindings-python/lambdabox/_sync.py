@@ -11,7 +11,7 @@ from typing_extensions import ParamSpec, Unpack
 
 from . import _code, _decorator, _native, _requests, _types
 from ._sync_link import SyncLink
-from ._requests import FunctionConfig, result, text
+from ._requests import FunctionConfig, text
 from ._types import (
     EMPTY_EVENT,
     PAGE_DEFAULT,
@@ -42,8 +42,8 @@ class Platform(SyncLink):
 
     `data_dir` is a directory of this machine for sockets, the journal and, unless `store` names
     another, the database: `sqlite:///path` or `mysql://user:password@host/database`. `runtimes` are
-    `"docker"` and `"gvisor"`; the first one is what functions run in that name none. `pool` and
-    `containers` are bounds and settings, `drain_timeout_ms` is how long closing waits for runs.
+    `"docker"`, which functions run in that name none, and `"gvisor"`. `pool` and `containers` are
+    bounds and settings, `drain_timeout_ms` is how long closing waits for runs.
     """
 
     # Functions
@@ -155,10 +155,11 @@ class Platform(SyncLink):
         runtime: str | None = None,
         timeout_ms: int | None = None,
         trace_id: str | None = None,
+        traceparent: str | None = None,
     ) -> Outcome:
         """Runs a function, and returns how that ended: a function that fails is an outcome, too.
-        Ctrl-C kills the sandbox."""
-        run = _requests.run(args, event, qualifier, runtime, timeout_ms, trace_id)
+        It gets `trace_id` (AWS's) and `traceparent` (W3C's). Ctrl-C kills the sandbox."""
+        run = _requests.run(args, event, qualifier, runtime, timeout_ms, trace_id, traceparent)
         native: tuple[Any, ...] = self._call(self._native.execute, function, run)
         return _types.outcome(native)
 
@@ -171,14 +172,15 @@ class Platform(SyncLink):
         runtime: str | None = None,
         timeout_ms: int | None = None,
         trace_id: str | None = None,
+        traceparent: str | None = None,
     ) -> Any:
         """Calls a handler function with an event, and returns its result.
 
         Raises `FunctionError` where it fails. Ctrl-C kills the sandbox.
         """
-        data = _requests.encode_event(event)
-        run: _requests.Run = (None, data, text(qualifier), runtime, timeout_ms, trace_id)
-        return result(self._call(self._native.execute, function, run))
+        how = (runtime, timeout_ms, trace_id, traceparent)
+        run: _requests.Run = (None, (event,), text(qualifier), *how)
+        return self._call(self._native.invoke, function, run)
 
     def start(
         self,
@@ -190,9 +192,10 @@ class Platform(SyncLink):
         runtime: str | None = None,
         timeout_ms: int | None = None,
         trace_id: str | None = None,
+        traceparent: str | None = None,
     ) -> Invocation:
         """Starts a run, for its live output or to cancel it. Nobody has to wait for it."""
-        run = _requests.run(args, event, qualifier, runtime, timeout_ms, trace_id)
+        run = _requests.run(args, event, qualifier, runtime, timeout_ms, trace_id, traceparent)
         native: _native.Invocation = self._call(self._native.start, function, run)
         return Invocation(self, native)
 
@@ -209,11 +212,12 @@ class Platform(SyncLink):
         event: object = None,
         name: str = "test",
         trace_id: str | None = None,
+        traceparent: str | None = None,
         **config: Unpack[FunctionConfig],
     ) -> Outcome:
         """Runs code that is not deployed, once. `name` is what the code sees as its function's.
         An archive has at most 4 MiB. Ctrl-C kills the sandbox."""
-        request = self._test(code, args, event, name, trace_id, config)
+        request = self._test(code, args, event, name, trace_id, traceparent, config)
         native: tuple[Any, ...] = self._call(self._native.test, *request)
         return _types.outcome(native)
 
@@ -225,10 +229,11 @@ class Platform(SyncLink):
         event: object = None,
         name: str = "test",
         trace_id: str | None = None,
+        traceparent: str | None = None,
         **config: Unpack[FunctionConfig],
     ) -> Invocation:
         """Starts code that is not deployed, for its live output or to cancel it; see `test`."""
-        request = self._test(code, args, event, name, trace_id, config)
+        request = self._test(code, args, event, name, trace_id, traceparent, config)
         native: _native.Invocation = self._call(self._native.start_test, *request)
         return Invocation(self, native)
 
@@ -367,17 +372,19 @@ class Platform(SyncLink):
         event: object,
         name: str,
         trace_id: str | None,
+        traceparent: str | None,
         config: FunctionConfig,
     ) -> tuple[str, str | bytes, _requests.Run]:
         data, fields = self._fields(name, code, config)
-        return fields, data, _requests.run(args, event, None, None, None, trace_id)
+        return fields, data, _requests.run(
+            args, event, None, None, None, trace_id, traceparent
+        )
 
     def _fields(
         self, name: str, code: str | bytes | os.PathLike[str], config: FunctionConfig
     ) -> tuple[str | bytes, str]:
         data, language = _code.read(code, config.get("language"))
-        values = {"runtime": self._runtime, **config, "language": language}
-        return data, _requests.fields(values, name=name)
+        return data, _requests.fields({**config, "language": language}, name=name)
 
     def _send(
         self,
@@ -412,7 +419,7 @@ class Invocation:
 
     def result(self) -> Any:
         """Waits for a handler's result; once. Raises `FunctionError` where it fails."""
-        return result(self._platform._call(self._invocation.outcome))
+        return self._platform._call(self._invocation.result)
 
     def logs(self) -> Iterator[LogLine]:
         """The lines that the function writes, live and from the first one on; once."""

@@ -49,8 +49,11 @@ class SyncLink(Link):
         concurrency: int = 16,
         return_exceptions: bool = False,
         progress: Callable[[int], object] | None = None,
+        qualifier: str | int | None = None,
         runtime: str | None = None,
         timeout_ms: int | None = None,
+        trace_id: str | None = None,
+        traceparent: str | None = None,
     ) -> Iterator[Any]:
         """The results of a handler function for many events, in their order, with at most
         `concurrency` runs at once. `progress` is called with the number of finished ones. A failure
@@ -59,11 +62,12 @@ class SyncLink(Link):
             raise _errors.InvalidParameter("`concurrency` is at least 1.")
         running: deque[_native.Invocation] = deque()
         finished = 0
+        how = (_requests.text(qualifier), runtime, timeout_ms, trace_id, traceparent)
 
         def next_result() -> Any:
             nonlocal finished
             try:
-                result = _requests.result(self._call(running[0].outcome))
+                result = self._call(running[0].result)
             except _errors.Error as error:
                 if not return_exceptions:
                     raise
@@ -76,8 +80,7 @@ class SyncLink(Link):
 
         try:
             for event in events:
-                data = _requests.encode_event(event)
-                run: _requests.Run = (None, data, None, runtime, timeout_ms, None)
+                run: _requests.Run = (None, (event,), *how)
                 running.append(self._call(self._native.start, function, run))
                 if len(running) == concurrency:
                     yield next_result()

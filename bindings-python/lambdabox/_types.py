@@ -498,7 +498,7 @@ def outcome(native: tuple[Any, ...]) -> Outcome:
         function_name,
         version,
         status,
-        None if output is None else json.loads(output),
+        output,
         stdout,
         stderr,
         stdout_truncated,

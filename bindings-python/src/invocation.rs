@@ -67,12 +67,15 @@ impl Invocation {
             invocation: Mutex::new(Some(invocation)),
         }
     }
-}
 
-#[pymethods]
-impl Invocation {
-    /// Waits for the end; once.
-    fn outcome(&self, py: Python<'_>, sink: Sink<'_>, token: u64) -> PyResult<Py<PyAny>> {
+    /// Waits for the end and makes of it what the caller asked for.
+    fn end(
+        &self,
+        py: Python<'_>,
+        sink: Sink<'_>,
+        token: u64,
+        convert: fn(Python<'_>, &Outcome) -> PyResult<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
         let threads = self.host.threads()?;
         let taken = take(&self.invocation);
         let outcome = async move {
@@ -81,9 +84,22 @@ impl Invocation {
                 None => Err(taken_before("outcome")),
             }
         };
-        call::run(py, threads, sink, token, outcome, |py, outcome| {
-            value::outcome(py, &outcome)
+        call::run(py, threads, sink, token, outcome, move |py, outcome| {
+            convert(py, &outcome)
         })
+    }
+}
+
+#[pymethods]
+impl Invocation {
+    /// Waits for the end; once.
+    fn outcome(&self, py: Python<'_>, sink: Sink<'_>, token: u64) -> PyResult<Py<PyAny>> {
+        self.end(py, sink, token, value::outcome)
+    }
+
+    /// Waits for a handler's result, in the place of the outcome.
+    fn result(&self, py: Python<'_>, sink: Sink<'_>, token: u64) -> PyResult<Py<PyAny>> {
+        self.end(py, sink, token, value::result)
     }
 
     /// What the function writes; once.

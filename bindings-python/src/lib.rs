@@ -2,13 +2,15 @@
 //!
 //! Every operation takes a `Completions` and a token, or none. With them it runs on
 //! the platform's own threads and its result is handed to the event loop; without, the caller
-//! waits with the interpreter released. Small values cross as they are, everything else as JSON.
+//! waits with the interpreter released. Small values cross as they are, everything else as JSON;
+//! events and results are converted between Python's values and JSON here (`json`).
 
 mod call;
 mod completion;
 mod error;
 mod host;
 mod invocation;
+mod json;
 mod logging;
 mod options;
 mod platform;
@@ -25,6 +27,8 @@ mod _native {
     use crate::completion::Completions;
     #[pymodule_export]
     use crate::invocation::{Invocation, LogReader};
+    #[pymodule_export]
+    use crate::json::{json_decode, json_encode};
     #[pymodule_export]
     use crate::platform::Platform;
     #[pymodule_export]

@@ -57,6 +57,7 @@ struct Containers {
     allowed_networks: BTreeSet<String>,
     clear_tmp: Option<bool>,
     cgroup_freezer: Option<bool>,
+    busy_poll_us: Option<u32>,
     runc: Option<String>,
     runsc: Option<String>,
 }
@@ -122,9 +123,10 @@ impl Options {
         Ok(match name {
             "docker" => Arc::new(DockerRuntime::connect(self.containers.options(self))?),
             "gvisor" => Arc::new(GvisorRuntime::connect(self.containers.options(self))?),
+            // Takes Docker's place: what names no runtime runs there.
             #[cfg(feature = "fake-runtime")]
             "fake" => Arc::new(lambda_core::runtime::fake::FakeRuntime::new(
-                lambda_core::model::RuntimeName::new("fake")?,
+                lambda_core::model::RuntimeName::docker(),
             )),
             _ => {
                 return Err(
@@ -168,6 +170,11 @@ impl Containers {
         options.allowed_networks.clone_from(&self.allowed_networks);
         set(&mut options.clear_tmp, self.clear_tmp);
         set(&mut options.cgroup_freezer, self.cgroup_freezer);
+        let busy_poll_us = self.busy_poll_us.map(u64::from);
+        set(
+            &mut options.busy_poll,
+            busy_poll_us.map(Duration::from_micros),
+        );
         set(&mut options.runc, self.runc.clone());
         set(&mut options.runsc, self.runsc.clone());
         options

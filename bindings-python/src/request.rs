@@ -11,8 +11,12 @@ use lambda_core::model::{
 };
 use lambda_core::store::{ListInvocations, SummarizeInvocations};
 use lambda_core::{Error, ExecuteRequest, NewFunction, Result, TestRequest};
+use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use serde::{Deserialize, Deserializer};
+
+use crate::error::to_py;
+use crate::json;
 
 /// Code as Python hands it over: text is a source file, bytes are a zip archive.
 #[derive(pyo3::FromPyObject)]
@@ -106,53 +110,74 @@ impl FunctionFields {
     }
 }
 
-/// How something is run, as a tuple.
+/// How something is run, as a tuple: `_Run` of `_native.pyi`.
 #[derive(pyo3::FromPyObject)]
 pub(crate) struct Run(
     /// Args.
     Option<Vec<String>>,
-    /// An event, as JSON.
-    Option<PyBackedBytes>,
+    /// An event, alone in a tuple of its own: `None` is an event as well.
+    Option<(Py<PyAny>,)>,
     /// Qualifier.
     Option<String>,
     /// Runtime.
     Option<String>,
     /// Timeout in milliseconds.
     Option<u64>,
-    /// Trace id.
+    /// AWS's trace id.
+    Option<String>,
+    /// W3C's trace context.
     Option<String>,
 );
 
 impl Run {
-    pub(crate) fn execute(self, function: &str) -> Result<ExecuteRequest> {
-        let mut request = ExecuteRequest::named(function)?;
-        if let Some(qualifier) = self.2 {
-            request.qualifier = qualifier.parse::<Qualifier>()?;
-        }
-        request.payload = payload(self.0, self.1);
-        request.runtime = self.3.map(RuntimeName::new).transpose()?;
-        request.timeout = self.4.map(Duration::from_millis);
-        request.trace_id = self.5;
-        Ok(request)
+    pub(crate) fn execute(self, py: Python<'_>, function: &str) -> PyResult<ExecuteRequest> {
+        let payload = payload(py, self.0, self.1)?;
+        let request = || {
+            let mut request = ExecuteRequest::named(function)?;
+            request.payload = payload;
+            if let Some(qualifier) = self.2 {
+                request.qualifier = qualifier.parse::<Qualifier>()?;
+            }
+            request.runtime = self.3.map(RuntimeName::new).transpose()?;
+            request.timeout = self.4.map(Duration::from_millis);
+            request.trace_id = self.5;
+            request.traceparent = optional(self.6.as_deref())?;
+            Ok(request)
+        };
+        request().map_err(to_py)
     }
 }
 
 /// A test of code; `runtime` and `timeout_ms` are those of `fields`.
-pub(crate) fn test_request(fields: &str, code: Code, run: Run) -> Result<TestRequest> {
-    let new = parse::<FunctionFields>("test", fields)?.new_function(code)?;
-    let mut request = TestRequest::new(new.name, new.config, new.code);
-    request.payload = payload(run.0, run.1);
-    request.trace_id = run.5;
-    Ok(request)
+pub(crate) fn test_request(
+    py: Python<'_>,
+    fields: &str,
+    code: Code,
+    run: Run,
+) -> PyResult<TestRequest> {
+    let payload = payload(py, run.0, run.1)?;
+    let request = || {
+        let new = parse::<FunctionFields>("test", fields)?.new_function(code)?;
+        let mut request = TestRequest::new(new.name, new.config, new.code);
+        request.payload = payload;
+        request.trace_id = run.5;
+        request.traceparent = optional(run.6.as_deref())?;
+        Ok(request)
+    };
+    request().map_err(to_py)
 }
 
 /// Python's side gives one of the two, or neither.
-fn payload(args: Option<Vec<String>>, event: Option<PyBackedBytes>) -> Payload {
-    match (args, event) {
-        (_, Some(event)) => Payload::Event(Bytes::copy_from_slice(&event)),
+fn payload(
+    py: Python<'_>,
+    args: Option<Vec<String>>,
+    event: Option<(Py<PyAny>,)>,
+) -> PyResult<Payload> {
+    Ok(match (args, event) {
+        (_, Some((event,))) => Payload::Event(json::encode(event.bind(py))?.into()),
         (Some(args), None) => Payload::Args(args),
         (None, None) => Payload::Empty,
-    }
+    })
 }
 
 /// What a text stands for, where there is one.

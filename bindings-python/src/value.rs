@@ -5,11 +5,12 @@ use lambda_core::model::{Alias, CodeFormat, Function, LogText, Outcome, Page, To
 use lambda_core::pool::PoolStats;
 use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::PyTuple;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::to_py;
+use crate::json;
 
 /// Text of JSON.
 pub(crate) fn json_text(py: Python<'_>, value: &impl Serialize) -> PyResult<Py<PyAny>> {
@@ -114,7 +115,26 @@ pub(crate) fn pool_stats(stats: &PoolStats) -> Value {
     })
 }
 
-/// A tuple in the order of `lambdabox._types.Outcome`: the one value that is on a fast path.
+/// A handler's result, without the rest of the outcome; the exception where there is none.
+pub(crate) fn result(py: Python<'_>, outcome: &Outcome) -> PyResult<Py<PyAny>> {
+    if outcome.is_success() {
+        return Ok(output(py, outcome)?.unbind());
+    }
+    let outcome = self::outcome(py, outcome)?;
+    let failure = py
+        .import("lambdabox._errors")?
+        .call_method1("of_outcome", (outcome,))?;
+    Err(PyErr::from_value(failure))
+}
+
+fn output<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Bound<'py, PyAny>> {
+    match &outcome.output {
+        Some(json) => json::decode(py, json),
+        None => Ok(py.None().into_bound(py)),
+    }
+}
+
+/// A tuple in the order of `lambdabox._types.Outcome`.
 pub(crate) fn outcome(py: Python<'_>, outcome: &Outcome) -> PyResult<Py<PyAny>> {
     let log = |log: &LogText| (log.text.clone(), log.truncated);
     let error = outcome
@@ -129,10 +149,7 @@ pub(crate) fn outcome(py: Python<'_>, outcome: &Outcome) -> PyResult<Py<PyAny>> 
         any(py, outcome.function_name.as_str())?,
         any(py, outcome.version)?,
         any(py, outcome.status.as_str())?,
-        any(
-            py,
-            outcome.output.as_deref().map(|json| PyBytes::new(py, json)),
-        )?,
+        output(py, outcome)?.unbind(),
         any(py, log(&outcome.stdout))?,
         any(py, log(&outcome.stderr))?,
         any(py, outcome.exit_code)?,

@@ -1,6 +1,7 @@
 """Against real Docker and gVisor."""
 
 import asyncio
+import importlib
 import os
 import subprocess
 import time
@@ -14,17 +15,24 @@ import decorated
 
 def test_the_original_log(data_dir: str, container_runtime: str) -> None:
     with Platform(data_dir, runtimes=[container_runtime]) as platform:
-        platform.deploy("hello", "import sys\nprint(f'Hello, {sys.argv[1]}!')")
+        code = "import sys\nprint(f'Hello, {sys.argv[1]}!')"
+        platform.deploy("hello", code, runtime=container_runtime)
         outcome = platform.execute("hello", ["Alice"])
         assert (outcome.output, outcome.runtime) == ("Hello, Alice!", container_runtime)
-        platform.deploy("infinite", "while True: pass", timeout_ms=1000)
+        platform.deploy("infinite", "while True: pass", runtime=container_runtime, timeout_ms=1000)
         outcome = platform.execute("infinite")
         assert (outcome.status, outcome.termination) == ("timeout", "confirmed")
-        platform.deploy("js", "export const handler = async (e) => e.n * 2", language="javascript", handler="js.handler")
+        js = "export const handler = async (e) => e.n * 2"
+        config = {"language": "javascript", "handler": "js.handler", "runtime": container_runtime}
+        platform.deploy("js", js, **config)  # type: ignore[arg-type]
         assert platform.invoke("js", {"n": 21}) == 42
 
 
-def test_decorated_functions_run_in_sandboxes(data_dir: str, container_runtime: str) -> None:
+def test_decorated_functions_run_in_sandboxes(
+    data_dir: str, container_runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DECORATED_RUNTIME", container_runtime)
+    importlib.reload(decorated)
     decorated.platform.__init__(data_dir, runtimes=[container_runtime])  # type: ignore[misc]
     with decorated.platform:
         assert decorated.hello.invoke({"name": "Alice"}) == "Hello, Alice!"
@@ -40,7 +48,7 @@ def test_decorated_functions_run_in_sandboxes(data_dir: str, container_runtime: 
 async def test_output_is_live(data_dir: str, container_runtime: str) -> None:
     code = "import time\nprint('first', flush=True)\ntime.sleep(60)"
     async with AsyncPlatform(data_dir, runtimes=[container_runtime]) as platform:
-        await platform.deploy("slow", code, timeout_ms=100_000)
+        await platform.deploy("slow", code, runtime=container_runtime, timeout_ms=100_000)
         run = await platform.start("slow")
         async for line in run.logs():
             assert (line.stream, line.text) == ("stdout", "first")
@@ -51,7 +59,8 @@ async def test_output_is_live(data_dir: str, container_runtime: str) -> None:
 
 async def test_a_cancelled_task_leaves_no_container(data_dir: str, container_runtime: str) -> None:
     async with AsyncPlatform(data_dir, runtimes=[container_runtime], pool={"prewarmed": 0}) as platform:
-        await platform.deploy("spin", "while True: pass", timeout_ms=100_000)
+        config = {"runtime": container_runtime, "timeout_ms": 100_000}
+        await platform.deploy("spin", "while True: pass", **config)  # type: ignore[arg-type]
         task = asyncio.create_task(platform.execute("spin"))
         while platform.pool_stats().busy != 1:
             await asyncio.sleep(0.01)

@@ -28,7 +28,7 @@ async def until(condition, seconds: float = 10.0) -> None:
 def test_a_function_is_deployed_invoked_versioned_and_deleted(data_dir: str) -> None:
     with fake(data_dir) as platform:
         first = platform.deploy("echo", "fake:echo", handler="echo.handler", memory_mib=256)
-        assert (first.version, first.memory_mib, first.runtime) == (1, 256, "fake")
+        assert (first.version, first.memory_mib, first.runtime) == (1, 256, "docker")
         assert repr(first).startswith("Function(name='echo', version=1")
         with pytest.raises(AttributeError):
             first.version = 2  # type: ignore[misc]
@@ -116,13 +116,49 @@ def test_map_keeps_order_and_bounds_and_reports_progress(data_dir: str) -> None:
             list(platform.map("raise", range(3)))
 
 
+async def test_a_map_counts_what_has_ended_whenever_it_does(data_dir: str) -> None:
+    progress: list[int] = []
+    async with async_fake(data_dir) as platform:
+        await platform.deploy("sleep", "fake:sleep", handler="case.handler")
+        events = [{"ms": 100}, {"ms": 1}, {"ms": 1}]
+        async for _ in platform.map("sleep", events, concurrency=3, progress=progress.append):
+            # The first one takes longest: when it is there the others are, too.
+            assert progress == [1, 2, 3]
+        await platform.deploy("raise", "fake:raise", handler="case.handler")
+        failures = platform.map("raise", [{}, {}], return_exceptions=True, progress=progress.append)
+        assert [type(failure) async for failure in failures] == [lambdabox.FunctionError] * 2
+        assert progress == [1, 2, 3, 1, 2]
+
+
+def test_a_function_gets_the_trace_of_its_caller(data_dir: str) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    traceparent = f"00-{trace}-00f067aa0ba902b7-01"
+    code, handler = "fake:traceparent", "case.handler"
+    with fake(data_dir) as platform:
+        platform.deploy("traced", code, handler=handler)
+        for outcome in (
+            platform.execute("traced", traceparent=traceparent),
+            platform.start("traced", traceparent=traceparent).outcome(),
+            platform.test(code, handler=handler, traceparent=traceparent),
+            platform.start_test(code, handler=handler, traceparent=traceparent).outcome(),
+        ):
+            span = outcome.request_id.replace("-", "")[-16:]
+            assert outcome.output == f"00-{trace}-{span}-01"
+        assert platform.invoke("traced") is None
+        assert trace in platform.invoke("traced", traceparent=traceparent)
+        (mapped,) = platform.map("traced", [1], traceparent=traceparent)
+        assert trace in mapped
+        with pytest.raises(lambdabox.InvalidParameter, match="malformed"):
+            platform.invoke("traced", traceparent="00-1-2-3")
+
+
 @pytest.mark.parametrize(
     ("name", "config", "message"),
     [
         ("a b", {}, "1 to 64 characters"),
         ("a", {"memory_mib": 1}, "memory_mib"),
         ("a", {"memory": 1}, "memory"),
-        ("a", {"runtime": "docker"}, "docker"),
+        ("a", {"runtime": "gvisor"}, "gvisor"),
         ("a", {"handler": "x"}, "handler"),
     ],
 )

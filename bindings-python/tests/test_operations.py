@@ -140,7 +140,7 @@ def test_tokens_are_made_found_and_revoked(data_dir: str) -> None:
 def test_how_it_stands_is_told(data_dir: str) -> None:
     with fake(data_dir, journal_bytes_max=1 << 20, live_log_bytes=0) as platform:
         readiness = platform.readiness(5000)
-        assert readiness == lambdabox.Readiness(True, {"fake": True}, True)
+        assert readiness == lambdabox.Readiness(True, {"docker": True}, True)
         status = platform.recorder_status()
         assert status is not None
         assert (status.journal_bytes_max, status.shed, status.store) == (1 << 20, 0, None)

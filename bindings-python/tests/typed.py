@@ -24,7 +24,7 @@ async def use() -> None:
         run = await platform.start("f")
         async for line in run.logs():
             print(line.stream, line.text)
-        async for value in platform.map("f", [1, 2], concurrency=2):
+        async for value in platform.map("f", [1, 2], concurrency=2, progress=print, traceparent="00"):
             print(value)
 
 

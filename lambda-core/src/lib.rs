@@ -26,6 +26,9 @@ pub mod pool;
 pub mod protocol;
 pub mod recorder;
 pub mod runtime;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 pub mod store;
 
 pub use error::{Error, ErrorKind, Result};

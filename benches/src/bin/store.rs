@@ -43,6 +43,10 @@ struct Args {
     /// The process of the database's server, whose CPU time is shown beside our own
     #[arg(long)]
     server_pid: Option<u32>,
+    /// Wait for a line of input before each part whose times count, so that what else runs on the
+    /// machine can be stopped meanwhile
+    #[arg(long)]
+    wait: bool,
 }
 
 #[tokio::main]
@@ -60,17 +64,19 @@ async fn main() -> Result<()> {
         let namespace = Namespace::new(format!("bench-{count}"))?;
         let mut history = History::new(namespace, args.called, *count);
         rates.row(fill(&args, &*store, &mut history, *count).await?);
+        ready(&args, "ask")?;
         eprintln!("{count} invocations: asking");
         answers.push(
             Questions::new(&history)
                 .ask(&store, args.repetitions)
                 .await?,
         );
+        eprintln!("{count} invocations: asked");
     }
     println!("\nRecords, in batches of {}:\n\n{rates}", args.batch);
     println!("{}", table(&args.invocations, &answers));
     if args.listed > 0 {
-        println!("{}", list_functions(&store, args.listed).await?);
+        println!("{}", list_functions(&args, &store).await?);
     }
     store.close().await;
     Ok(())
@@ -121,6 +127,15 @@ async fn fill(
     Ok([thousands(until as f64), thousands(rate), share(own), server])
 }
 
+/// Waits for a line of input where that is asked for.
+fn ready(args: &Args, to: &str) -> Result<()> {
+    if args.wait {
+        eprintln!("ready to {to}: waiting for a line");
+        std::io::stdin().read_line(&mut String::new())?;
+    }
+    Ok(())
+}
+
 fn table(counts: &[u64], answers: &[Vec<(&'static str, Series)>]) -> Table {
     let mut head = vec!["question".to_owned()];
     for count in counts {
@@ -142,7 +157,8 @@ fn table(counts: &[u64], answers: &[Vec<(&'static str, Series)>]) -> Table {
 }
 
 /// Creates functions and lists them all, page by page.
-async fn list_functions(store: &Arc<dyn Store>, count: u32) -> Result<Table> {
+async fn list_functions(args: &Args, store: &Arc<dyn Store>) -> Result<Table> {
+    let count = args.listed;
     eprintln!("creating {count} functions");
     let namespace = Namespace::new("listed")?;
     let put = PutPackage::new(bytes::Bytes::from_static(b"print('x')"));
@@ -168,6 +184,7 @@ async fn list_functions(store: &Arc<dyn Store>, count: u32) -> Result<Table> {
     }
     let created = begin.elapsed();
 
+    ready(args, "list")?;
     let mut pages = Series::new();
     let (begin, mut seen) = (Instant::now(), 0);
     let mut request = ListFunctions::first(namespace, 1_000);

@@ -23,15 +23,16 @@ FENCE = {"timeout_ms": 2_000, "memory_mib": 64, "cpus": 1.0, "network": "none"}
 class CodeTool:
     """The tool that an agent calls with code."""
 
-    def __init__(self, platform: AsyncPlatform) -> None:
+    def __init__(self, platform: AsyncPlatform, runtime: str) -> None:
         self.platform = platform
+        self.runtime = runtime
         self.calls = 0
 
     async def run(self, code: str) -> str:
         self.calls += 1
         # A name of its own for each: no snippet sees what another one left in its sandbox.
         name = f"snippet-{self.calls}"
-        await self.platform.deploy(name, code, **FENCE)  # type: ignore[arg-type]
+        await self.platform.deploy(name, code, runtime=self.runtime, **FENCE)  # type: ignore[arg-type]
         try:
             return answer(await self.platform.execute(name))
         finally:
@@ -57,7 +58,7 @@ async def main(paths: list[str], runtime: str = "gvisor") -> dict[str, str]:
     answers = {}
     with tempfile.TemporaryDirectory() as data_dir:
         async with AsyncPlatform(data_dir, store="sqlite::memory:", runtimes=[runtime]) as platform:
-            tool = CodeTool(platform)
+            tool = CodeTool(platform, runtime)
             for path in map(Path, paths):
                 answers[path.stem] = await tool.run(path.read_text(encoding="utf-8"))
                 print(f"--- {path.stem}\n{answers[path.stem]}")

@@ -16,15 +16,16 @@ from fastapi.responses import JSONResponse
 import lambdabox
 
 ORDERS: list[dict[str, Any]] = []
+# Strangers' code: gVisor is the boundary.
+RUNTIME = os.environ.get("SHOP_RUNTIME", "gvisor")
 Customer = Annotated[str, Path(pattern="^[a-z0-9]{1,30}$")]
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    # Strangers' code: gVisor is the boundary. The app's own shutdown drains and removes.
+    # The app's own shutdown drains and removes.
     async with lambdabox.AsyncPlatform(
-        os.environ.get("SHOP_DATA_DIR", "/var/lib/shop"),
-        runtimes=[os.environ.get("SHOP_RUNTIME", "gvisor")],
+        os.environ.get("SHOP_DATA_DIR", "/var/lib/shop"), runtimes=[RUNTIME]
     ) as platform:
         app.state.platform = platform
         yield
@@ -50,7 +51,12 @@ async def save_hook(
 ) -> dict[str, Any]:
     """Saves the customer's hook: Python with `def on_order(order, context)`."""
     hook = await platform_of(request).deploy(
-        f"hook-{customer}", code, handler="hook.on_order", timeout_ms=500, memory_mib=64
+        f"hook-{customer}",
+        code,
+        handler="hook.on_order",
+        runtime=RUNTIME,
+        timeout_ms=500,
+        memory_mib=64,
     )
     return {"version": hook.version}
 

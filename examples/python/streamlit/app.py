@@ -33,7 +33,7 @@ def deploy(platform: lambdabox.Platform) -> None:
         if st.form_submit_button("Deploy"):
             try:
                 function = platform.deploy(
-                    name, code, language=language, timeout_ms=int(timeout_ms)
+                    name, code, language=language, runtime=RUNTIMES[0], timeout_ms=int(timeout_ms)
                 )
                 st.success(f"{function.name} is at version {function.version}.")
             except lambdabox.Error as error:

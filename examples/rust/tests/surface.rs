@@ -31,18 +31,46 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-#[test]
-fn the_list_names_them() {
+/// What the list has for Rust: operations, or behind `indent` what `execute` is told.
+fn listed(indent: &str) -> BTreeSet<String> {
     let list = fs::read_to_string(root().join("docs/embedding-surface.txt")).expect("the list");
-    let of_rust = list
-        .lines()
-        .filter(|line| !line.starts_with('#'))
+    let lines = list.lines().filter_map(|line| line.strip_prefix(indent));
+    lines
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()))
         .filter_map(|line| {
             let (name, languages) = line.split_once(' ').unwrap_or((line, "rust"));
-            languages.split(' ').any(|it| it == "rust").then_some(name)
-        });
-    let of_rust: BTreeSet<&str> = of_rust.collect();
-    assert_eq!(of_rust, OPERATIONS.iter().copied().collect());
+            let is_of_rust = languages.split(' ').any(|it| it == "rust");
+            is_of_rust.then(|| name.to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn the_list_names_them() {
+    let operations: BTreeSet<String> = OPERATIONS.iter().map(ToString::to_string).collect();
+    assert_eq!(listed(""), operations);
+}
+
+#[test]
+fn a_run_is_told_what_it_is_on_every_surface() {
+    let source = fs::read_to_string(root().join("lambda-core/src/executor/mod.rs"));
+    let source = source.expect("the sources");
+    let (_, from) = source
+        .split_once("pub struct ExecuteRequest {\n")
+        .expect("it is there");
+    let (fields, _) = from.split_once("\n}").expect("it ends");
+    let mut told = BTreeSet::new();
+    for line in fields.lines() {
+        let field = line.trim_start().strip_prefix("pub ");
+        match field.and_then(|field| field.split_once(':')) {
+            Some(("function", _)) | None => {}
+            // What Rust has a type for, and others have two names.
+            Some(("payload", _)) => told.extend(["args", "event"].map(str::to_owned)),
+            Some(("timeout", _)) => _ = told.insert("timeout_ms".to_owned()),
+            Some((name, _)) => _ = told.insert(name.to_owned()),
+        }
+    }
+    assert_eq!(listed("  "), told);
 }
 
 /// So that an operation that nobody listed is noticed: the sources are read for their public

@@ -1,14 +1,18 @@
 //! The executor that runs functions on this machine.
 
 use std::collections::HashMap;
+use std::future::Future as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span};
@@ -279,7 +283,9 @@ impl Executor for LocalExecutor {
 }
 
 impl Shared {
-    /// A task of its own: whoever asked may go away, the run goes on.
+    /// Whoever asked may go away, the run goes on: in a task of its own, unless it ends at its
+    /// first poll. A warm call mostly does, and waking another thread for it takes longer than
+    /// the call itself.
     fn spawn(self: &Arc<Self>, run: Run) -> Invocation {
         let function = Arc::clone(&run.function);
         let (invocation, driver) = Invocation::new(run.request_id, run.target());
@@ -292,7 +298,14 @@ impl Shared {
             shared.run(run, driver).await;
             drop(stay);
         };
-        self.tasks.spawn(task.instrument(span));
+        let mut task = Box::pin(self.tasks.track_future(task.instrument(span)));
+        // What it waits for wakes nobody yet; its task asks again at once.
+        let mut nobody = Context::from_waker(Waker::noop());
+        // A runtime that panics ends this run alone, as it would in a task.
+        let first = AssertUnwindSafe(|| task.as_mut().poll(&mut nobody));
+        if let Ok(Poll::Pending) = catch_unwind(first) {
+            tokio::spawn(task);
+        }
         invocation
     }
 

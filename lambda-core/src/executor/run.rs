@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span, debug_span, field};
 
@@ -305,13 +306,14 @@ impl Run {
         tokio::select! {
             biased;
             reply = reply => Reply::Sandbox(reply),
-            () = tokio::time::sleep_until(deadline.into()) => Reply::Timeout,
+            () = tokio::time::sleep_until(deadline) => Reply::Timeout,
             () = self.cancelled(driver) => Reply::Cancelled,
         }
     }
 
     async fn cancelled(&self, driver: &InvocationDriver) {
         tokio::select! {
+            biased;
             () = driver.cancelled() => {}
             () = self.kill.cancelled() => {}
         }

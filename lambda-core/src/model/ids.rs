@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -98,7 +99,7 @@ macro_rules! checked_name {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks `name`.
@@ -109,7 +110,7 @@ macro_rules! checked_name {
                 let name = name.into();
                 let check: fn(&str) -> Result<()> = $check;
                 check(&name)?;
-                Ok(Self(name))
+                Ok(Self(name.into()))
             }
 
             /// The name.
@@ -147,7 +148,7 @@ macro_rules! checked_name {
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0
+                name.as_str().to_owned()
             }
         }
     };
@@ -199,7 +200,7 @@ checked_name!(
 
 impl Default for Namespace {
     fn default() -> Self {
-        Self("default".to_owned())
+        Self("default".into())
     }
 }
 
@@ -222,13 +223,13 @@ impl RuntimeName {
     /// Containers run by Docker with runc.
     #[must_use]
     pub fn docker() -> Self {
-        Self("docker".to_owned())
+        Self("docker".into())
     }
 
     /// Containers run by Docker with gVisor's runsc.
     #[must_use]
     pub fn gvisor() -> Self {
-        Self("gvisor".to_owned())
+        Self("gvisor".into())
     }
 }
 
@@ -296,13 +297,13 @@ impl AliasName {
     /// The alias that every function has: what runs where nobody asks for a version.
     #[must_use]
     pub fn current() -> Self {
-        Self(Self::CURRENT.to_owned())
+        Self(Self::CURRENT.into())
     }
 
     /// Whether it is [`current`](Self::current).
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.0 == Self::CURRENT
+        self.as_str() == Self::CURRENT
     }
 }
 

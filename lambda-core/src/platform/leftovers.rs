@@ -161,8 +161,10 @@ mod tests {
     use crate::runtime::fake::FakeRuntime;
 
     async fn platform(root: &Path, runtime: &FakeRuntime) -> Platform {
-        let mut pool = crate::pool::PoolOptions::default();
-        pool.prewarmed = 0;
+        let pool = crate::pool::PoolOptions {
+            prewarmed: 0,
+            ..Default::default()
+        };
         Platform::builder()
             .data_dir(root)
             .runtime(Arc::new(runtime.clone()))

@@ -26,7 +26,7 @@ use crate::model::{Namespace, Outcome, RequestId, Retention, RuntimeName};
 use crate::pool::PoolStats;
 use crate::recorder::{Expiry, Recorder, RecorderStatus};
 use crate::runtime::{Finding, Runtime, Severity};
-use crate::store::Store;
+use crate::store::{PATIENCE, Store, patiently};
 
 pub use builder::PlatformBuilder;
 pub use new_function::NewFunction;
@@ -112,7 +112,8 @@ impl Platform {
     /// Looks at the store, at the way of records into it and at every runtime; see [`Runtime::check`].
     pub async fn check(&self, thorough: bool) -> Vec<Finding> {
         let mut findings = Vec::new();
-        match self.inner.store.check().await {
+        let check = self.inner.store.check();
+        match patiently(PATIENCE, "store_check", check).await {
             Ok(found) => {
                 findings.push(Finding::ok("store", "answers and can be written to"));
                 findings.extend(found);
@@ -166,7 +167,16 @@ impl Platform {
         }
         inner.expiry.close().await;
         inner.recorder.close(inner.drain_timeout).await;
-        inner.store.close().await;
+        let close = async {
+            inner.store.close().await;
+            Ok(())
+        };
+        if let Err(error) = patiently(PATIENCE, "store_close", close).await {
+            tracing::warn!(
+                ?error,
+                "the store is left open; the journal keeps what it has not taken"
+            );
+        }
         inner.data_dir.close();
     }
 }

@@ -13,7 +13,7 @@ use crate::error::{ErrorKind, Result};
 use crate::executor::{Executor, FunctionChange};
 use crate::model::limits::PAGE_MAX;
 use crate::model::{FunctionId, FunctionRef, FunctionSelector, Namespace};
-use crate::store::{ListFunctions, Store};
+use crate::store::{ListFunctions, PATIENCE, Store, patiently};
 
 /// How often functions are looked through. It takes one query for a thousand of them.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -68,7 +68,8 @@ impl Warmth {
             let before = self.changes.load(Ordering::SeqCst);
             let mut request = ListFunctions::first(self.namespace.clone(), PAGE_MAX);
             request.cursor.clone_from(&cursor);
-            let page = self.store.function_list(request).await?;
+            let list = self.store.function_list(request);
+            let page = patiently(PATIENCE, "function_list", list).await?;
             if self.changes.load(Ordering::SeqCst) != before {
                 continue;
             }
@@ -88,7 +89,8 @@ impl Warmth {
         for function in kept {
             let selector =
                 FunctionSelector::current(self.namespace.clone(), FunctionRef::from(function));
-            match self.store.function_get(&selector).await {
+            let get = self.store.function_get(&selector);
+            match patiently(PATIENCE, "function_get", get).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     let deleted = FunctionChange::Deleted;
                     self.executor.function_changed(function, deleted);

@@ -5,11 +5,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument as _, debug_span};
 
@@ -106,6 +107,14 @@ impl PoolRequest {
     }
 }
 
+impl Member {
+    /// Thaws it; false: it is fit only to be destroyed.
+    async fn thaw(&self) -> bool {
+        let _turn = self.frost.lock().await;
+        self.sandbox.thaw().await
+    }
+}
+
 impl Pool {
     /// A pool over `runtimes`, on the current tokio runtime. Its sandboxes belong to `owner`.
     #[must_use]
@@ -121,7 +130,7 @@ impl Pool {
             runtimes,
             next_waiter: AtomicU64::new(0),
             inner: Mutex::new(Inner {
-                state: PoolState::new(options, Instant::now()),
+                state: PoolState::new(options, now()),
                 sandboxes: HashMap::new(),
                 plans: HashMap::new(),
                 provided: HashMap::new(),
@@ -192,7 +201,7 @@ impl Pool {
             loader,
         };
         inner.provided.insert(key.function, provided);
-        let actions = inner.state.provision(Instant::now(), key, demand, min_warm);
+        let actions = inner.state.provision(now(), key, demand, min_warm);
         self.carry_out(&mut inner, actions);
         inner.forget_plans();
         drop(inner);
@@ -222,7 +231,7 @@ impl Pool {
     /// What is there, in numbers.
     #[must_use]
     pub fn stats(&self) -> PoolStats {
-        let mut stats = self.0.lock().state.stats(Instant::now());
+        let mut stats = self.0.lock().state.stats(now());
         for name in self.0.runtimes.keys() {
             if stats.runtimes.iter().all(|known| known.runtime != *name) {
                 stats.runtimes.push(RuntimeStats::well(name.clone()));
@@ -256,14 +265,17 @@ impl Pool {
         self.event(|state, _| state.discarded(slot));
     }
 
-    pub(super) fn event(&self, event: impl FnOnce(&mut PoolState, Instant) -> Vec<Action>) {
+    pub(super) fn event(
+        &self,
+        event: impl FnOnce(&mut PoolState, std::time::Instant) -> Vec<Action>,
+    ) {
         let mut inner = self.0.lock();
-        let actions = event(&mut inner.state, Instant::now());
+        let actions = event(&mut inner.state, now());
         self.carry_out(&mut inner, actions);
     }
 
     fn idle(&self, inner: &mut Inner, key: &PoolKey) -> Option<Lease> {
-        let taken = inner.state.take_idle(Instant::now(), key)?;
+        let taken = inner.state.take_idle(now(), key)?;
         let member = inner.sandboxes.get(&taken.slot)?;
         let (start, is_frozen) = (taken.start(), taken.is_frozen);
         Some(Lease::new(self, taken.slot, member, start, is_frozen))
@@ -299,7 +311,7 @@ impl Pool {
             }
             let actions = inner
                 .state
-                .acquire(Instant::now(), waiter, request.key.clone(), demand);
+                .acquire(now(), waiter, request.key.clone(), demand);
             self.carry_out(&mut inner, actions);
             receiver
         };
@@ -363,7 +375,7 @@ impl Pool {
         // The waiter went in this very moment. A warm one is still good for the next; what has
         // no code yet would seem to have it.
         let actions = if start == StartKind::Warm && !is_frozen {
-            inner.state.released(Instant::now(), slot, None)
+            inner.state.released(now(), slot, None)
         } else {
             inner.state.discarded(slot)
         };
@@ -421,14 +433,14 @@ impl Pool {
                 };
                 let mut inner = self.0.lock();
                 inner.sandboxes.insert(slot, member);
-                let actions = inner.state.created(Instant::now(), slot, cpu);
+                let actions = inner.state.created(now(), slot, cpu);
                 self.carry_out(&mut inner, actions);
             }
             Err(error) => {
                 tracing::warn!(runtime = %class.runtime, language = %class.language, ?error, "a sandbox could not be created");
                 let permanent = !error.is_retryable();
                 let mut inner = self.0.lock();
-                let actions = inner.state.create_failed(Instant::now(), slot, permanent);
+                let actions = inner.state.create_failed(now(), slot, permanent);
                 // All who are refused for it hear why.
                 for action in &actions {
                     if let Action::Refuse {
@@ -473,13 +485,10 @@ impl Pool {
         self.0.handle.spawn(async move {
             let began = Instant::now();
             let loaded = match (&member, loader) {
-                (Some(member), Some(loader)) => {
-                    if is_frozen {
-                        let _turn = member.frost.lock().await;
-                        member.sandbox.thaw().await;
-                    }
+                (Some(member), Some(loader)) if !is_frozen || member.thaw().await => {
                     loader.load(&*member.sandbox).await
                 }
+                (Some(_), Some(_)) => Err(Error::internal("pool_provision", "It cannot be thawed.")),
                 _ => Err(Error::internal("pool_provision", "Its code is not known any more.")),
             };
             match loaded {
@@ -505,6 +514,11 @@ impl Pool {
             }
         });
     }
+}
+
+/// The time for the pool's state: tokio's, so that a test whose clock is paused covers it.
+pub(super) fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }
 
 fn demand(inner: &Inner, request: &PoolRequest) -> Demand {

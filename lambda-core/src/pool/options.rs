@@ -1,6 +1,6 @@
 //! Bounds of the pool, each default with its reason.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::key::SandboxClass;
@@ -38,8 +38,7 @@ pub struct PoolOptions {
 
 impl Default for PoolOptions {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let cores = u32::try_from(cores).unwrap_or(u32::MAX);
+        let cores = cores();
         Self {
             // An idle Python sandbox takes some 20 MiB; 256 stay well inside a small server.
             sandboxes_max: 256,
@@ -65,4 +64,13 @@ impl Default for PoolOptions {
             eviction: Arc::new(GreedyDual),
         }
     }
+}
+
+/// The machine's cores, counted once: that opens files.
+fn cores() -> u32 {
+    static CORES: LazyLock<u32> = LazyLock::new(|| {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        u32::try_from(cores).unwrap_or(u32::MAX)
+    });
+    *CORES
 }

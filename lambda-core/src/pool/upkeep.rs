@@ -1,11 +1,12 @@
 //! What the pool looks after by the clock: deadlines, idle times, deaths, CPU time.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use super::manager::{Pool, Shared};
+use super::manager::{Pool, Shared, now};
 
 /// How often waiters' deadlines, idle times and idle sandboxes' health are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -37,6 +38,7 @@ pub(super) async fn tick_forever(shared: Weak<Shared>, hurry: Arc<Notify>) {
         drop(pool);
         if !is_waited_for {
             tokio::select! {
+                biased;
                 () = hurry.notified() => {}
                 () = tokio::time::sleep(TICK) => continue,
             }
@@ -89,5 +91,5 @@ fn sample(pool: &Pool) {
         .iter()
         .map(|(slot, sandbox)| (*slot, sandbox.cpu_time()))
         .collect();
-    pool.0.lock().state.sampled(Instant::now(), &samples);
+    pool.0.lock().state.sampled(now(), &samples);
 }

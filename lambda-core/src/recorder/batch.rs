@@ -8,7 +8,9 @@ use jiff::Timestamp;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{InvocationEntry, Retention};
-use crate::store::{AppendInvocations, Store};
+use crate::store::{AppendInvocations, Store, patiently};
+
+const OPERATION: &str = "invocation_append";
 
 /// Attempts at finding a record that the store takes, where it is not clear whose fault the
 /// refusal is.
@@ -60,21 +62,15 @@ impl Batches<'_> {
     pub(super) async fn append(&self, entries: Vec<InvocationEntry>) -> Result<()> {
         let request = AppendInvocations::new(entries).retention(self.retention, Timestamp::now());
         let append = AssertUnwindSafe(self.store.invocation_append(request)).catch_unwind();
-        match tokio::time::timeout(self.timeout, append).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(Error::internal(
-                "invocation_append",
-                "The store panicked over records of invocations.",
-            )),
-            Err(_) => Err(Error::new(
-                ErrorKind::StoreUnavailable,
-                "invocation_append",
-                format!(
-                    "The store did not answer within {} s.",
-                    self.timeout.as_secs_f32()
-                ),
-            )),
-        }
+        let append = async {
+            append.await.unwrap_or_else(|_| {
+                Err(Error::internal(
+                    OPERATION,
+                    "The store panicked over records of invocations.",
+                ))
+            })
+        };
+        patiently(self.timeout, OPERATION, append).await
     }
 
     /// Appends those of `entries` that the store takes, after it has refused them together.

@@ -8,8 +8,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
+
+#[cfg(feature = "simulation")]
+use super::Threads;
 use super::batch::{Batches, Fault};
 use super::journal::{Cursor, Piece};
 use super::{Shared, status};
@@ -85,6 +89,7 @@ impl Flusher {
                         }
                     }
                     tokio::select! {
+                        biased;
                         () = self.shared.appended.notified() => self.gather().await,
                         () = self.shared.closing.cancelled() => {}
                     }
@@ -203,9 +208,10 @@ impl Flusher {
     async fn back_off(&mut self) {
         let closing = &self.shared.closing;
         // Several processes may wait for one store.
-        let wait = self.retry.mul_f32(rand::random_range(0.8..1.2));
+        let wait = self.retry.mul_f32(self.shared.threads.jitter());
         let was_closing = closing.is_cancelled();
         tokio::select! {
+            biased;
             () = tokio::time::sleep(wait) => {}
             () = closing.cancelled(), if !was_closing => {}
         }
@@ -214,6 +220,7 @@ impl Flusher {
 
     async fn gather(&self) {
         tokio::select! {
+            biased;
             () = tokio::time::sleep(self.shared.options.timing.gather) => {}
             () = self.shared.closing.cancelled() => {}
         }
@@ -225,6 +232,10 @@ impl Flusher {
         work: impl FnOnce(&Shared, &mut Cursor) -> T + Send + 'static,
     ) -> Result<T> {
         let shared = Arc::clone(&self.shared);
+        #[cfg(feature = "simulation")]
+        if shared.threads == Threads::None {
+            return Ok(work(&shared, &mut self.cursor));
+        }
         // Lost with a panic; then what is not deleted yet is sent again.
         let mut cursor = std::mem::take(&mut self.cursor);
         let task = tokio::task::spawn_blocking(move || {

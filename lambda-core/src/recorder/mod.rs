@@ -20,6 +20,8 @@ mod keeper;
 mod options;
 mod rejected;
 mod retention;
+#[cfg(feature = "simulation")]
+pub(crate) mod simulation;
 mod status;
 mod status_file;
 mod survey;
@@ -47,6 +49,7 @@ pub use survey::{OwnerRecords, Survey, survey};
 pub(crate) use journal::{DAMAGED, SEGMENT};
 
 use journal::{Disk, Journal, RealDisk};
+use keeper::Keeper;
 use rejected::Rejected;
 use status::Troubled;
 use status_file::StatusFile;
@@ -64,6 +67,27 @@ pub struct Recorder(Option<Arc<Handle>>);
 /// What all clones share, and the background does not.
 #[derive(Debug)]
 struct Handle(Arc<Shared>);
+
+/// What the recorder's blocking work runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Threads {
+    /// A thread of its own, and those that tokio keeps for such work.
+    Own,
+    /// None: the tasks of one thread, in an order that depends on nothing else.
+    #[cfg(feature = "simulation")]
+    None,
+}
+
+impl Threads {
+    /// By what a wait is multiplied before another attempt.
+    fn jitter(self) -> f32 {
+        match self {
+            Self::Own => rand::random_range(0.8..1.2),
+            #[cfg(feature = "simulation")]
+            Self::None => 1.0,
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -87,6 +111,7 @@ struct Shared {
     /// Cancelled when the store has had its time.
     stopped: CancellationToken,
     tasks: TaskTracker,
+    threads: Threads,
     keeper_stop: AtomicBool,
     /// Cancelled once the keeper's thread has ended.
     keeper_ended: CancellationToken,
@@ -102,13 +127,23 @@ impl Recorder {
         let disk = RealDisk {
             may_map: options.journal_mapped,
         };
-        Self::start_on(options, store, Arc::new(disk))
+        Self::start_with(options, store, Arc::new(disk), Threads::Own)
     }
 
+    #[cfg(test)]
     fn start_on(
         options: RecorderOptions,
         store: Arc<dyn Store>,
         disk: Arc<dyn Disk>,
+    ) -> Result<Self> {
+        Self::start_with(options, store, disk, Threads::Own)
+    }
+
+    fn start_with(
+        options: RecorderOptions,
+        store: Arc<dyn Store>,
+        disk: Arc<dyn Disk>,
+        threads: Threads,
     ) -> Result<Self> {
         let shared = Arc::new(Shared {
             journal: Journal::open(&options.journal, options.journal_bytes_max, disk)?,
@@ -125,6 +160,7 @@ impl Recorder {
             closing: CancellationToken::new(),
             stopped: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            threads,
             keeper_stop: AtomicBool::new(false),
             keeper_ended: CancellationToken::new(),
             options,
@@ -268,11 +304,22 @@ impl Shared {
 }
 
 fn start_keeper(shared: Arc<Shared>) -> Result<()> {
+    let ended = shared.keeper_ended.clone().drop_guard();
     let file = StatusFile::new(shared.options.status.clone());
+    #[cfg(feature = "simulation")]
+    if shared.threads == Threads::None {
+        let keeper = Keeper::new(shared, file);
+        tokio::spawn(async move {
+            let _ended = ended;
+            keeper.run_in_task().await;
+        });
+        return Ok(());
+    }
+    let keeper = Keeper::new(shared, file);
     let thread = std::thread::Builder::new().name("lambda-journal".to_owned());
     let started = thread.spawn(move || {
-        let _ended = shared.keeper_ended.clone().drop_guard();
-        keeper::run(&shared, file);
+        let _ended = ended;
+        keeper.run();
     });
     started.map(drop).map_err(|error| {
         Error::internal("recorder_start", "The recorder's thread cannot be started.").source(error)

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::status::Troubled;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::model::{Bucket, Namespace, Retention};
-use crate::store::{ExpireInvocations, Expiring, Store};
+use crate::store::{ExpireInvocations, Expiring, Store, patiently};
 
 /// From one round to the next. Jittered, so that processes which started together drift apart.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
@@ -30,7 +30,8 @@ const STEP: u32 = 1_000;
 const PAUSE: u32 = 3;
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 
-/// A store that has not answered for this long is tried again in the next round.
+/// A store that has not answered for this long is tried again in the next round. Longer than
+/// [`PATIENCE`](crate::store::PATIENCE): a step that is cut short has to begin again.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Applies a [`Retention`] to a store, until it is closed or dropped.
@@ -100,8 +101,8 @@ async fn round(store: &dyn Store, namespace: &Namespace, retention: &Retention) 
         loop {
             let began = Instant::now();
             let request = ExpireInvocations::new(namespace.clone(), what, before, STEP);
-            let step = tokio::time::timeout(STEP_TIMEOUT, store.invocation_expire(request));
-            let rows = step.await.map_err(|_| hangs())??;
+            let step = store.invocation_expire(request);
+            let rows = patiently(STEP_TIMEOUT, "invocation_expire", step).await?;
             removed += rows;
             if rows < u64::from(STEP) {
                 break;
@@ -128,17 +129,10 @@ fn plan(retention: &Retention, now: Timestamp) -> Vec<(Expiring, Timestamp)> {
     due.collect()
 }
 
-fn hangs() -> Error {
-    Error::new(
-        ErrorKind::StoreUnavailable,
-        "invocation_expire",
-        "The store does not answer.",
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use crate::recorder::tests::entry;
     use crate::store::{AppendInvocations, ListInvocations, MemoryStore, SummarizeInvocations};
 

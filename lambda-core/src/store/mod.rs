@@ -9,6 +9,7 @@ mod function_cache;
 mod invocation;
 mod memory;
 mod package;
+mod patience;
 pub mod refusal;
 pub mod rollup;
 
@@ -35,6 +36,7 @@ pub use invocation::{
 };
 pub use memory::MemoryStore;
 pub use package::{PACKAGE_CHUNK_BYTES_MAX, Package, PackageChunks, PutPackage};
+pub(crate) use patience::{PATIENCE, patiently};
 
 /// How long a package that no version refers to stays, counted from its last put: time for
 /// a caller to put it and then to create the function that refers to it.

@@ -9,7 +9,7 @@ use crate::docker::Daemon;
 use crate::ledger::Ledger;
 use crate::load::{self, Load, Target};
 use crate::server::Server;
-use crate::{left, mariadb};
+use crate::{database, left};
 
 /// Within this time all works again after something came back: a circuit breaker leaves a runtime
 /// that fails alone for up to 30 s.
@@ -96,14 +96,14 @@ impl Torture {
         self.say(kills, "the platform");
     }
 
-    pub(crate) async fn kill_database(&mut self, kills: u32, database: &mut mariadb::Server) {
+    pub(crate) async fn kill_database(&mut self, kills: u32, server: &mut database::Server) {
         for _ in 0..kills {
             let load = self.load();
             load.is_under_way().await;
             self.wait(Duration::from_millis(600)).await;
-            database.kill();
+            server.kill();
             self.wait(Duration::from_millis(600)).await;
-            database.restart().await;
+            server.restart().await;
             self.wait(Duration::from_millis(600)).await;
             self.ledger.add(load.stop().await);
         }

@@ -13,14 +13,14 @@
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
 mod call;
+#[path = "../../../lambda-store/tests/faults/server/mod.rs"]
+#[allow(dead_code, reason = "each test program uses some of it")]
+mod database;
 mod docker;
 mod faults;
 mod ledger;
 mod left;
 mod load;
-#[path = "../../../lambda-store/tests/faults/server.rs"]
-#[allow(dead_code, reason = "each test program uses some of it")]
-mod mariadb;
 #[path = "../end_to_end/server.rs"]
 #[allow(dead_code, reason = "each test program uses some of it")]
 mod server;
@@ -62,10 +62,15 @@ async fn with_sqlite_nothing_is_lost_and_nothing_is_left() {
 #[ignore = "kills a Docker daemon of its own, which scripts/torture.sh makes"]
 async fn with_mariadb_nothing_is_lost_and_nothing_is_left() {
     let kills = Kills::asked_for();
-    let mut mariadb = mariadb::Server::start()
+    let mut mariadb = database::Server::mariadb()
         .await
         .expect("LAMBDA_TEST_MARIADBD names the program; scripts/torture.sh sets it");
-    let mut torture = Torture::start("mariadb", Some(mariadb.url()), Daemon::start().await).await;
+    let mut torture = Torture::start(
+        "mariadb",
+        Some(mariadb.url("torture")),
+        Daemon::start().await,
+    )
+    .await;
     torture.kill_platform(kills.platform / 2).await;
     torture.kill_database(kills.database, &mut mariadb).await;
     torture.kill_docker(kills.docker / 2).await;

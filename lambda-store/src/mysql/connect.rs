@@ -33,6 +33,9 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How long trying an idle connection may take.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long saying goodbye may take. A server that does not hear it notices all the same.
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Connections that nobody needs are closed: bursts are over by then.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
@@ -51,8 +54,8 @@ pub(super) async fn open_with(url: &str, connections: u32) -> Result<MySqlStore>
     let mut connection = reach(&target).await?;
     let flavor = check_version(&mut connection).await?;
     migrate::run(&mut connection).await?;
-    // The server closes it as well; nothing hangs on it.
-    drop(connection.close().await);
+    // The server closes it as well; nothing depends on it.
+    drop(bounded_by(CLOSE_TIMEOUT, connection.close()).await);
     Ok(MySqlStore {
         pool: pool(target.options.clone(), flavor, connections),
         target,

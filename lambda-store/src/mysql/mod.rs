@@ -217,6 +217,13 @@ impl Store for MySqlStore {
     }
 
     async fn close(&self) {
-        self.pool.close().await;
+        // No new connections from here on; those on loan may be to a server that hangs.
+        let close = self.pool.close();
+        if tokio::time::timeout(connect::CLOSE_TIMEOUT, close)
+            .await
+            .is_err()
+        {
+            tracing::debug!("connections to the database are left to end by themselves");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lambda_store::model::RequestId;
 
 use crate::databases::{MARIADB, MYSQL, Server};
-use crate::support::{Kept, call, count, platform, setting};
+use crate::support::{Kept, call, count, platform, setting, wait_until_moved};
 
 const URL: &str = "LAMBDA_FAULT_URL";
 const DATA_DIR: &str = "LAMBDA_FAULT_DATA_DIR";
@@ -81,14 +81,17 @@ fn run_and_kill(url: &str, data_dir: &Path, after: Duration, acknowledged: &mut 
         let mut lines = Vec::new();
         for line in out.lines().map_while(Result::ok) {
             if line.starts_with("ACK ") {
-                // Only the first is waited for.
-                let _ = first.send(());
+                if line.starts_with("ACK function ") {
+                    // Only the first is waited for.
+                    let _ = first.send(());
+                }
                 lines.push(line);
             }
         }
         lines
     });
-    // Once it works; opening a database that was left in the middle of work takes its time.
+    // Once it works, deploys included, which are the slower part. Opening a database that was left
+    // in the middle of work takes its time.
     seen_first
         .recv_timeout(Duration::from_secs(60))
         .expect("the platform works after the kill before");
@@ -114,6 +117,7 @@ async fn nothing_is_lost(name: &str, url: &str) {
     // The next platform takes over what the killed ones left.
     let store = lambda_store::open(url).await.unwrap();
     let last = platform(data_dir.path(), store).await;
+    wait_until_moved(&last).await;
     last.close().await;
     let store = lambda_store::open(url).await.unwrap();
     let kept = count(&*store, &acknowledged.calls).await;

@@ -5,8 +5,8 @@
 //! | variable | | default |
 //! |---|---|---|
 //! | `LAMBDA_FAULT_KILLS` | kills of the platform, per database | 8 |
-//! | `LAMBDA_FAULT_SERVER_KILLS` | kills of the database's server | 4 |
-//! | `LAMBDA_FAULT_SECONDS` | how long the database is away | 4 |
+//! | `LAMBDA_FAULT_SERVER_KILLS` | kills of each database server | 4 |
+//! | `LAMBDA_FAULT_SECONDS` | how long the database is away, or hangs | 2 |
 //!
 //! Run with `--nocapture` to see the counts.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

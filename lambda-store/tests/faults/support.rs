@@ -166,3 +166,16 @@ pub(crate) async fn wait_until_kept(store: &dyn Store, answered: &HashSet<Reques
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+/// Waits until no record waits in the journal any more. A busy machine may have left many.
+pub(crate) async fn wait_until_moved(platform: &Platform) {
+    let deadline = Instant::now() + Duration::from_secs(600);
+    loop {
+        let status = platform.recorder_status().unwrap();
+        if (status.pending_records, status.pending_bytes) == (0, 0) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "records wait still: {status:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod desk;
+mod frozen;
 mod properties;
 mod provisioned;
 mod rules;

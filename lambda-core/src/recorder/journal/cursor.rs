@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Journal;
 use super::reader::{Piece, Reader};
-use super::segments::{DAMAGED, Segment, count_records};
+use super::segments::{DAMAGED, Segment, count_records_on};
 
 /// Attempts at reading a segment before it is moved aside: an error may be a passing one.
 const ATTEMPTS: u32 = 3;
@@ -45,7 +45,7 @@ impl Cursor {
     ) -> io::Result<Option<Piece>> {
         loop {
             let (segment, until) = journal.oldest();
-            match self.read_segment(&segment, until, records_max) {
+            match self.read_segment(journal, &segment, until, records_max) {
                 Ok(mut piece) if piece.end > self.at() => {
                     self.attempts = 0;
                     piece.is_full |= until.is_none();
@@ -89,6 +89,7 @@ impl Cursor {
 
     fn read_segment(
         &mut self,
+        journal: &Journal,
         segment: &Segment,
         until: Option<u64>,
         records_max: usize,
@@ -103,7 +104,7 @@ impl Cursor {
                 }
                 open.insert(Open {
                     number: segment.number,
-                    reader: Reader::open(&segment.path)?,
+                    reader: Reader::open(&*journal.disk, &segment.path)?,
                     at: 0,
                     damaged: 0,
                     foreign: 0,
@@ -200,7 +201,7 @@ impl Journal {
         let earlier: Vec<_> = self.ended().iter().cloned().collect();
         for segment in earlier {
             // One that cannot be read is reported by whoever reads it.
-            let records = count_records(&segment.path).unwrap_or(0);
+            let records = count_records_on(&*self.disk, &segment.path).unwrap_or(0);
             self.pending.fetch_add(records, Ordering::Relaxed);
         }
     }
@@ -209,7 +210,7 @@ impl Journal {
         self.set_aside.fetch_add(1, Ordering::Relaxed);
         // A name that is nowhere else: the directory's next owner takes the file over.
         let aside = format!("{}.{DAMAGED}", Uuid::now_v7());
-        if let Err(error) = std::fs::rename(&segment.path, self.directory.join(aside)) {
+        if let Err(error) = self.disk.rename(&segment.path, &self.directory.join(aside)) {
             tracing::warn!(%error, "a segment of the journal cannot be moved aside; the next start reads it again");
         }
     }

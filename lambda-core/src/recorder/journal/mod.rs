@@ -19,20 +19,28 @@ mod frame;
 mod layout;
 mod reader;
 mod segments;
+#[cfg(feature = "simulation")]
+mod task;
 mod turn;
+mod unsynced;
 
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::InvocationEntry;
 
 pub(super) use cursor::Cursor;
-pub(super) use disk::{Disk, RealDisk, SegmentFile};
+#[cfg(feature = "simulation")]
+pub use disk::ReadFile;
+pub(super) use disk::RealDisk;
+pub use disk::{Disk, SegmentFile};
 #[cfg(feature = "fuzzing")]
 pub(super) use layout::{encode, framed};
 pub(super) use reader::Piece;
@@ -40,6 +48,7 @@ pub(super) use reader::Piece;
 pub(super) use reader::read_all;
 pub(crate) use segments::{DAMAGED, SEGMENT};
 pub(super) use segments::{Segment, count_records, list};
+use unsynced::Unsynced;
 
 /// A segment ends at this size: whole ones are deleted, and an outage's backlog should shrink
 /// bit by bit.
@@ -51,9 +60,6 @@ const SEGMENT_AGE: Duration = Duration::from_secs(10);
 
 /// A segment with as many bytes will get more: it pays to make that cheap.
 const RESERVE_FROM: u64 = 16 * 1024;
-
-/// What is kept in memory of what is not synced yet. Only a disk that hangs makes it as much.
-const UNSYNCED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -77,6 +83,8 @@ pub(super) struct Journal {
     ended: Mutex<VecDeque<Segment>>,
     /// For [`wait`](Self::wait).
     woken: Condvar,
+    #[cfg(feature = "simulation")]
+    woken_task: tokio::sync::Notify,
     /// How often a record had to wake whoever waits.
     #[cfg(test)]
     wakes: AtomicU64,
@@ -88,10 +96,8 @@ struct Active {
     segment: Segment,
     /// The length of the file.
     len: u64,
-    /// How much of it is on the disk for certain.
-    synced: u64,
-    /// The end of the file, as far as it is not synced; see [`UNSYNCED_BYTES_MAX`].
-    unsynced: Vec<u8>,
+    /// Of this segment, and of those before it whose syncs failed.
+    unsynced: Unsynced,
     /// Whether a sync of it failed, or of the one before, whose end `unsynced` begins with.
     is_doubtful: bool,
     /// Whether a part of a frame is at its end.
@@ -107,10 +113,12 @@ struct Active {
 }
 
 impl Journal {
-    /// Opens a journal in `directory`, after the segments that are there.
+    /// Opens a journal in `directory`, after the segments that are there, which are safe from a
+    /// power failure from then on. Blocks.
     pub(super) fn open(directory: &Path, bytes_max: u64, disk: Arc<dyn Disk>) -> Result<Self> {
-        std::fs::create_dir_all(directory).map_err(unusable)?;
-        let earlier = list(directory).map_err(unusable)?;
+        disk.make_directory(directory).map_err(unusable)?;
+        let earlier = segments::list_on(&*disk, directory).map_err(unusable)?;
+        segments::sync_earlier(&*disk, &earlier);
         let bytes = earlier.iter().map(|segment| segment.len).sum();
         let number = earlier.last().map_or(0, |last| last.number + 1);
         let segment_bytes = SEGMENT_BYTES.min(bytes_max / 8);
@@ -130,8 +138,7 @@ impl Journal {
                 file,
                 segment,
                 len: 0,
-                synced: 0,
-                unsynced: Vec::with_capacity(64 * 1024),
+                unsynced: Unsynced::new(),
                 is_doubtful: false,
                 is_torn: false,
                 is_reserved: false,
@@ -142,6 +149,8 @@ impl Journal {
             }),
             ended: Mutex::new(earlier.into()),
             woken: Condvar::new(),
+            #[cfg(feature = "simulation")]
+            woken_task: tokio::sync::Notify::new(),
             #[cfg(test)]
             wakes: AtomicU64::new(0),
         })
@@ -164,50 +173,48 @@ impl Journal {
         if awaited {
             #[cfg(test)]
             self.wakes.fetch_add(1, Ordering::Relaxed);
-            self.woken.notify_all();
+            self.wake();
         }
         appended
     }
 
     fn append_to(&self, active: &mut Active, entry: &InvocationEntry) -> Result<()> {
-        let start = active.unsynced.len();
+        let frames = active.unsynced.frames();
+        let start = frames.len();
         if active.is_torn {
-            active.unsynced.push(frame::END);
+            frames.push(frame::END);
         }
-        let encoded = layout::encode(entry, &mut active.scratch, &mut active.unsynced);
-        let bytes = (active.unsynced.len() - start) as u64;
+        let encoded = layout::encode(entry, &mut active.scratch, frames);
+        let bytes = (frames.len() - start) as u64;
         let fits = self.bytes.load(Ordering::Relaxed) + bytes <= self.bytes_max;
         if encoded.is_err() || !fits {
-            active.unsynced.truncate(start);
+            frames.truncate(start);
             return encoded.and(Err(full()));
         }
         // A copy into the page cache, on purpose on this thread: handing it to another would
         // cost the caller a hundred times as much in wakes.
-        let written = write_all(&*active.file, &active.unsynced[start..]);
+        let written = write_all(&*active.file, &frames[start..]);
         let (kept, result) = match written {
-            Ok(()) => (bytes, Ok(())),
+            Ok(()) => {
+                if std::mem::take(&mut active.is_torn) {
+                    frames.remove(start);
+                }
+                self.pending.fetch_add(1, Ordering::Relaxed);
+                (bytes, Ok(()))
+            }
             Err((part, error)) => {
+                frames.truncate(start);
                 let is_cut = part == 0 || active.file.truncate(active.len).is_ok();
-                let kept = if is_cut { 0 } else { part };
-                (kept as u64, Err(unusable(error)))
+                active.is_torn |= !is_cut;
+                (if is_cut { 0 } else { part as u64 }, Err(unusable(error)))
             }
         };
-        if kept < bytes {
-            let kept = usize::try_from(kept).unwrap_or(usize::MAX);
-            active.unsynced.truncate(start + kept);
-            active.is_torn |= kept > 0;
-        } else {
-            active.is_torn = false;
-            self.pending.fetch_add(1, Ordering::Relaxed);
-        }
         active.len += kept;
         self.bytes.fetch_add(kept, Ordering::Relaxed);
         if active.begun.is_none() && active.len > 0 {
             active.begun = Some(Instant::now());
         }
-        if active.unsynced.len() > UNSYNCED_BYTES_MAX {
-            active.unsynced.clear();
-        }
+        active.unsynced.bound();
         result
     }
 
@@ -251,7 +258,13 @@ impl Journal {
     /// Ends a wait, or the next one.
     pub(super) fn poke(&self) {
         self.active().is_poked = true;
+        self.wake();
+    }
+
+    fn wake(&self) {
         self.woken.notify_all();
+        #[cfg(feature = "simulation")]
+        self.woken_task.notify_one();
     }
 
     /// Bytes in all segments.
@@ -292,7 +305,7 @@ impl Journal {
 
 impl Active {
     fn is_dirty(&self) -> bool {
-        self.synced < self.len || self.is_doubtful
+        !self.unsynced.is_empty() || self.is_doubtful
     }
 
     /// Puts another segment in the place of this one, which is returned as it ended.
@@ -305,7 +318,6 @@ impl Active {
         let mut segment = std::mem::replace(&mut self.segment, segment);
         segment.len = self.len;
         self.len = 0;
-        self.synced = 0;
         self.is_torn = false;
         self.is_reserved = false;
         self.begun = None;

@@ -1,10 +1,10 @@
 //! Reads a segment in pieces.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
+use super::disk::{Disk, ReadFile};
 use super::layout::{Content, Format};
 use crate::model::InvocationEntry;
 
@@ -40,15 +40,15 @@ impl Piece {
 
 #[derive(Debug)]
 pub(super) struct Reader {
-    file: File,
+    file: Arc<dyn ReadFile>,
     format: Format,
 }
 
 impl Reader {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+    pub(super) fn open(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
+        let file = disk.open(path)?;
         let mut head = [0; 16];
-        let len = read_at(&file, &mut head, 0)?;
+        let len = read_at(&*file, &mut head, 0)?;
         Ok(Self {
             file,
             format: Format::of(&head[..len]),
@@ -65,14 +65,14 @@ impl Reader {
     ) -> io::Result<Piece> {
         let len = match until {
             Some(until) => until,
-            None => self.file.metadata()?.len(),
+            None => self.file.size()?,
         };
         let left = len.saturating_sub(from);
         let mut want = (records_max as u64 * RECORD_BYTES).clamp(READ_BYTES_MIN, READ_BYTES_MAX);
         loop {
             let wanted = usize::try_from(want.min(left)).unwrap_or(usize::MAX);
             let mut bytes = vec![0; wanted];
-            let read = read_at(&self.file, &mut bytes, from)?;
+            let read = read_at(&*self.file, &mut bytes, from)?;
             bytes.truncate(read);
             let is_all = want >= left || read < wanted;
             let is_ended = is_all && until.is_none();
@@ -86,10 +86,10 @@ impl Reader {
     /// How many frames there are, whole or not. Blocks.
     pub(super) fn count(&self) -> io::Result<u64> {
         let end = self.format.end();
-        let mut bytes = vec![0; 1024 * 1024];
+        let mut bytes = vec![0; 64 * 1024];
         let (mut at, mut frames, mut last) = (0, 0, end);
         loop {
-            let read = read_at(&self.file, &mut bytes, at)?;
+            let read = read_at(&*self.file, &mut bytes, at)?;
             if read == 0 {
                 return Ok(frames);
             }
@@ -161,7 +161,7 @@ pub(in crate::recorder) fn read_all(segment: &[u8], records_max: usize) -> Vec<P
 }
 
 /// Fills `bytes` as far as the file reaches.
-fn read_at(file: &File, bytes: &mut [u8], from: u64) -> io::Result<usize> {
+fn read_at(file: &dyn ReadFile, bytes: &mut [u8], from: u64) -> io::Result<usize> {
     let mut read = 0;
     while read < bytes.len() {
         match file.read_at(&mut bytes[read..], from + read as u64) {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, SegmentFile};
+use super::disk::{Disk, RealDisk, SegmentFile};
 use super::reader::Reader;
 
 /// The extension of a segment.
@@ -41,11 +41,15 @@ pub(super) fn create(
     Ok((file, segment))
 }
 
-/// All segments in a directory, oldest first. Blocks.
+/// All segments in a directory of the file system, oldest first. Blocks.
 pub(in crate::recorder) fn list(directory: &Path) -> io::Result<Vec<Segment>> {
+    list_on(&RealDisk { may_map: false }, directory)
+}
+
+/// All segments in a directory, oldest first. Blocks.
+pub(super) fn list_on(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<Segment>> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
+    for (path, len) in disk.list(directory)? {
         let is_segment = path
             .extension()
             .is_some_and(|extension| extension == SEGMENT);
@@ -53,7 +57,6 @@ pub(in crate::recorder) fn list(directory: &Path) -> io::Result<Vec<Segment>> {
             .file_stem()
             .and_then(|stem| stem.to_str()?.parse().ok());
         if let Some(number) = number.filter(|_| is_segment) {
-            let len = path.metadata()?.len();
             found.push(Segment { number, path, len });
         }
     }
@@ -61,7 +64,23 @@ pub(in crate::recorder) fn list(directory: &Path) -> io::Result<Vec<Segment>> {
     Ok(found)
 }
 
+/// Makes durable what earlier processes wrote. One that was killed left its last records in the
+/// kernel's pages, and nobody else would sync them. Blocks.
+pub(super) fn sync_earlier(disk: &dyn Disk, earlier: &[Segment]) {
+    for segment in earlier {
+        // They are read all the same, and may reach the store before the power fails.
+        if let Err(error) = disk.sync(&segment.path) {
+            tracing::error!(%error, "records of an earlier process cannot be synced: a power failure would lose them");
+        }
+    }
+}
+
 /// How many records there are in a segment, damaged ones included. Blocks.
 pub(in crate::recorder) fn count_records(segment: &Path) -> io::Result<u64> {
-    Reader::open(segment)?.count()
+    count_records_on(&RealDisk { may_map: false }, segment)
+}
+
+/// As [`count_records`], on a disk. Blocks.
+pub(super) fn count_records_on(disk: &dyn Disk, segment: &Path) -> io::Result<u64> {
+    Reader::open(disk, segment)?.count()
 }

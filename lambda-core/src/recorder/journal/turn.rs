@@ -3,9 +3,11 @@
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{Journal, RESERVE_FROM, SEGMENT_AGE, frame, segments, write_all};
+use tokio::time::Instant;
+
+use super::{Journal, RESERVE_FROM, SEGMENT_AGE, segments, write_all};
 
 impl Journal {
     /// Makes durable what has been appended. Blocks.
@@ -16,21 +18,18 @@ impl Journal {
         if self.active().is_doubtful {
             self.write_again()?;
         }
-        let (file, len) = {
+        let (file, end) = {
             let active = self.active();
-            if active.synced == active.len {
+            if active.unsynced.is_empty() {
                 return Ok(());
             }
-            (Arc::clone(&active.file), active.len)
+            (Arc::clone(&active.file), active.unsynced.end())
         };
         let synced = file.sync();
         let mut active = self.active();
         match synced {
             Ok(()) => {
-                active.synced = len;
-                let left = usize::try_from(active.len - len).unwrap_or(usize::MAX);
-                let done = active.unsynced.len().saturating_sub(left);
-                active.unsynced.drain(..done);
+                active.unsynced.sync(end);
                 Ok(())
             }
             Err(error) => {
@@ -46,14 +45,12 @@ impl Journal {
         let number = self.active().segment.number + 1;
         let (file, segment) = segments::create(&*self.disk, &self.directory, number)?;
         let mut active = self.active();
-        if let Err((_, error)) = write_all(&*file, &active.unsynced) {
+        if let Err((_, error)) = write_all(&*file, active.unsynced.frames()) {
             let _ = self.disk.remove(&segment.path);
             return Err(error);
         }
-        let bytes = active.unsynced.len() as u64;
-        let records = active.unsynced.iter().filter(|byte| **byte == frame::END);
-        let records = records.count() as u64;
-        let lost_bytes = (active.len - active.synced).saturating_sub(bytes);
+        let bytes = active.unsynced.frames().len() as u64;
+        let (records, lost_bytes) = (active.unsynced.records(), active.unsynced.take_lost());
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.pending.fetch_add(records, Ordering::Relaxed);
         let (old_file, old) = active.replace(file, segment);
@@ -120,13 +117,13 @@ impl Journal {
             active.segment.number + 1
         };
         let (file, segment) = segments::create(&*self.disk, &self.directory, number)?;
-        let (old, len, is_dirty) = {
+        let (old, len, end, is_dirty) = {
             let mut active = self.active();
-            let is_dirty = active.is_dirty();
+            let (end, is_dirty) = (active.unsynced.end(), active.is_dirty());
             let (file, old) = active.replace(file, segment);
             let len = old.len;
             self.ended().push_back(old);
-            (file, len, is_dirty)
+            (file, len, end, is_dirty)
         };
         // What it has reserved and not used; where that fails it is read as nothing.
         let _ = old.truncate(len);
@@ -135,11 +132,7 @@ impl Journal {
             let mut active = self.active();
             match synced {
                 // What has come since is not synced; what was there before is.
-                Ok(()) if !active.is_doubtful => {
-                    let left = usize::try_from(active.len).unwrap_or(usize::MAX);
-                    let done = active.unsynced.len().saturating_sub(left);
-                    active.unsynced.drain(..done);
-                }
+                Ok(()) if !active.is_doubtful => active.unsynced.sync(end),
                 Ok(()) => {}
                 Err(error) => {
                     active.is_doubtful = true;

@@ -1,7 +1,7 @@
 //! The disk is full, or does not sync: no record takes another one with it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::doubles::{FaultyDisk, FaultyStore, Mood};
 use super::{Entries, assert_same, close, entry, options, start, until};
@@ -113,6 +113,72 @@ fn what_came_before_a_turn_whose_sync_fails_is_written_again() {
     disk.lose();
     let journal = Journal::open(root.path(), u64::MAX, FaultyDisk::new()).unwrap();
     assert_eq!(super::by_id(read(&journal)), super::by_id(entries));
+}
+
+/// Where there is no room for the next segment the active one grows, as safe as before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_are_synced_as_often_while_no_segment_can_be_made() {
+    let root = tempfile::tempdir().unwrap();
+    let (disk, store) = (FaultyDisk::new(), FaultyStore::new(Mood::Down));
+    let mut options = options(root.path());
+    // So that segments are to end all the time.
+    options.journal_bytes_max = 1024 * 1024;
+    let recorder =
+        Recorder::start_on(options, Arc::clone(&store) as _, Arc::clone(&disk) as _).unwrap();
+    disk.set_create_fails(true);
+    let mut recorded = super::record(&recorder, 1_500);
+    until("it is tried", || disk.created_in_vain() >= 5).await;
+    let began = Instant::now();
+    recorded.extend(super::record(&recorder, 1));
+    until("it is synced", || disk.is_synced()).await;
+    // As a rule 50 ms; others may use this machine, too. The next attempt at a segment is not
+    // due before 1.6 s.
+    assert!(
+        began.elapsed() < Duration::from_millis(800),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(recorder.status().unwrap().disk.is_none());
+
+    disk.set_create_fails(false);
+    store.set(Mood::Well);
+    close(&recorder).await;
+    assert_same(&store.kept().await, &recorded);
+}
+
+/// What was written of a record in part stays behind: in front of the next one, in another
+/// segment, it would take that with it.
+#[test]
+fn no_part_of_a_record_is_written_again() {
+    for ends_before in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::new();
+        let journal = Journal::open(root.path(), u64::MAX, Arc::clone(&disk) as _).unwrap();
+        let (one, shed, two) = (entry(), entry(), entry());
+        journal.append(&one).unwrap();
+        disk.set_truncate_fails(true);
+        disk.set_room(Some(20));
+        journal.append(&shed).unwrap_err();
+        disk.set_room(None);
+        disk.set_sync_fails(true);
+        // Both ways into another segment.
+        if ends_before {
+            journal.turn().unwrap_err();
+            journal.append(&two).unwrap();
+        } else {
+            journal.sync().unwrap_err();
+        }
+        disk.set_sync_fails(false);
+        journal.sync().unwrap();
+        if !ends_before {
+            journal.append(&two).unwrap();
+            journal.sync().unwrap();
+        }
+        disk.cut_power();
+        disk.lose();
+        let journal = Journal::open(root.path(), u64::MAX, FaultyDisk::new()).unwrap();
+        assert_eq!(super::by_id(read(&journal)), super::by_id([one, two]));
+    }
 }
 
 #[test]

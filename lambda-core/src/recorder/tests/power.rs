@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::doubles::{FaultyDisk, FaultyStore, Mood};
 use super::{by_id, close, entry, options, rounds, start};
 use crate::recorder::Recorder;
+use crate::recorder::journal::{Cursor, Disk, Journal};
 
 /// What is promised.
 const LOST_MAX: Duration = Duration::from_millis(100);
@@ -79,6 +80,30 @@ async fn a_power_failure_takes_100_ms_at_most() {
             assert_eq!(Some(entry), answered.get(id), "a record that nobody wrote");
         }
     }
+}
+
+/// A killed process leaves records in the kernel's pages that only it would have synced.
+#[test]
+fn what_a_killed_process_had_not_synced_is_safe_once_the_journal_is_opened() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new();
+    let open = |disk: &Arc<FaultyDisk>| {
+        Journal::open(root.path(), u64::MAX, Arc::clone(disk) as Arc<dyn Disk>).unwrap()
+    };
+    let killed = open(&disk);
+    let entries: Vec<_> = (0..20).map(|_| entry()).collect();
+    for entry in &entries {
+        killed.append(entry).unwrap();
+    }
+    drop(killed);
+    assert!(!disk.is_synced());
+    drop(open(&disk));
+    disk.cut_power();
+    disk.lose();
+    let journal = open(&FaultyDisk::new());
+    let mut cursor = Cursor::default();
+    let piece = cursor.read(&journal, 100).unwrap().expect("all is there");
+    assert_eq!(piece.entries, entries);
 }
 
 /// How much later than asked this machine wakes a thread at worst: what others' load on it

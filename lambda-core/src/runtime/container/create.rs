@@ -1,12 +1,13 @@
 //! From a request to a booted sandbox.
 
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, SystemInfo};
 use jiff::Timestamp;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -18,6 +19,7 @@ use super::labels::{Labels, container_name};
 use super::output::OutputPipes;
 use super::run_dir::Channels;
 use super::sandbox::ContainerSandbox;
+use super::stream::SandboxStream;
 use super::template::{self, Spec};
 use super::user::UserLease;
 use super::{ContainerRuntime, blocking};
@@ -197,8 +199,8 @@ impl Boot {
         id: &str,
         listener: &UnixListener,
         pipes: &OutputPipes,
-    ) -> Result<(Session<UnixStream>, std::os::fd::OwnedFd)> {
-        let mut connected = std::pin::pin!(connect(listener));
+    ) -> Result<(Session<SandboxStream>, Arc<UnixStream>)> {
+        let mut connected = std::pin::pin!(connect(listener, self.runtime.0.options.busy_poll));
         let mut vitals = std::pin::pin!(self.find_vitals(body, id, pipes));
         tokio::select! {
             session = &mut connected => {
@@ -247,9 +249,13 @@ impl Boot {
     }
 }
 
-async fn connect(listener: &UnixListener) -> Result<(Session<UnixStream>, std::os::fd::OwnedFd)> {
+async fn connect(
+    listener: &UnixListener,
+    busy_poll: Duration,
+) -> Result<(Session<SandboxStream>, Arc<UnixStream>)> {
     let (stream, _) = listener.accept().await.map_err(no_channel)?;
-    let connection = rustix::io::fcntl_dupfd_cloexec(&stream, 0).map_err(no_channel)?;
+    let stream = SandboxStream::new(stream, busy_poll).map_err(no_channel)?;
+    let connection = Arc::clone(stream.socket());
     let mut session = Session::new(stream, log_stream_name());
     session.wait_for_init().await?;
     Ok((session, connection))

@@ -7,7 +7,7 @@
 //! | `run_dir`, `bootstrap` | what is mounted into it |
 //! | `engine`, `failure` | Docker's API, and its failures in plain words |
 //! | `create` | from a request to a booted sandbox |
-//! | `sandbox`, `output` | a sandbox at work |
+//! | `sandbox`, `output`, `stream`, `exchange` | a sandbox at work |
 //! | `body`, `process`, `cgroup`, `freezer`, `frozen`, `strays` | its life, its death and the proof of it |
 //! | `reaper` | what dead owners left behind |
 //! | `check` | whether all of this can work on this machine |
@@ -18,6 +18,7 @@ mod cgroup;
 mod check;
 mod create;
 mod engine;
+mod exchange;
 mod failure;
 mod freezer;
 mod frozen;
@@ -29,6 +30,7 @@ mod reaper;
 mod run_dir;
 mod sandbox;
 mod strays;
+mod stream;
 mod template;
 mod user;
 

@@ -1,18 +1,20 @@
 //! A sandbox at work.
 
 use std::future::Future;
-use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
 use super::body::{Custody, Stage, Vitals};
 use super::cgroup::Cgroup;
+use super::exchange::Exchange;
 use super::output::OutputPipes;
+use super::stream::SandboxStream;
 use crate::error::{Error, Result};
 use crate::model::{SandboxId, Termination};
 use crate::output::OutputCapture;
@@ -54,9 +56,9 @@ enum OomKill {
 pub(crate) struct ContainerSandbox {
     id: SandboxId,
     body: Custody,
-    session: Mutex<Session<UnixStream>>,
-    /// The session's connection once more, to look at it while the session is in use.
-    connection: OwnedFd,
+    session: Mutex<Session<SandboxStream>>,
+    /// The session's connection, to look at it while the session is in use.
+    connection: Arc<UnixStream>,
     pipes: OutputPipes,
     is_oom_killed: AtomicBool,
     /// The latest figure: the cgroup does not outlive the sandbox.
@@ -69,8 +71,8 @@ impl ContainerSandbox {
     pub(crate) fn new(
         id: SandboxId,
         body: Custody,
-        session: Session<UnixStream>,
-        connection: OwnedFd,
+        session: Session<SandboxStream>,
+        connection: Arc<UnixStream>,
         pipes: OutputPipes,
         memory_mib: u32,
     ) -> Self {
@@ -94,7 +96,9 @@ impl ContainerSandbox {
         output: &OutputCapture,
         work: impl Future<Output = Result<SandboxReply>>,
     ) -> Result<SandboxReply> {
+        let exchange = Exchange::begin();
         let reply = self.pipes.read_during(output, work).await;
+        drop(exchange);
         // First: the cgroup of a sandbox that has died is gone some milliseconds later.
         let kill = self.oom_kill();
         let is_sampled =
@@ -194,7 +198,7 @@ impl Sandbox for ContainerSandbox {
         // counts: a request that is waiting there is a sign of life.
         let mut fds = [
             PollFd::new(vitals.process.fd(), PollFlags::IN),
-            PollFd::new(&self.connection, PollFlags::RDHUP),
+            PollFd::new(&*self.connection, PollFlags::RDHUP),
         ];
         poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready == 0)
             && *self.body.stage.borrow() == Stage::Alive

@@ -136,6 +136,7 @@ pub(crate) struct ContainerSection {
     pub(crate) allowed_networks: BTreeSet<String>,
     pub(crate) clear_tmp: bool,
     pub(crate) cgroup_freezer: Option<bool>,
+    pub(crate) busy_poll_us: Option<u32>,
     pub(crate) runc: Option<String>,
     pub(crate) runsc: Option<String>,
 }
@@ -428,6 +429,9 @@ mod tests {
         assert_eq!(file.containers.clear_tmp, containers.clear_tmp);
         let cgroup_freezer = file.containers.cgroup_freezer;
         assert_eq!(cgroup_freezer, Some(containers.cgroup_freezer));
+        let busy_poll = file.containers.busy_poll_us.map(u64::from);
+        let busy_poll = busy_poll.map(Duration::from_micros);
+        assert_eq!(busy_poll, Some(containers.busy_poll));
         assert_eq!(file.containers.runc, Some(containers.runc));
         assert_eq!(file.containers.runsc, Some(containers.runsc));
     }

@@ -73,5 +73,8 @@ fn container_options(config: &Config) -> ContainerOptions {
         .clone_from(&section.allowed_networks);
     options.clear_tmp = section.clear_tmp;
     options.cgroup_freezer = section.cgroup_freezer.unwrap_or(options.cgroup_freezer);
+    if let Some(busy_poll_us) = section.busy_poll_us {
+        options.busy_poll = Duration::from_micros(busy_poll_us.into());
+    }
     options
 }

@@ -26,6 +26,9 @@ struct State {
     room: Option<u64>,
     truncate_fails: bool,
     sync_fails: bool,
+    create_fails: bool,
+    /// How often that was in vain.
+    created_in_vain: u32,
     is_slow: bool,
     files: HashMap<PathBuf, Content>,
     /// Removed files whose directory was not synced since, and where they are kept.
@@ -70,6 +73,22 @@ impl FaultyDisk {
 
     pub(crate) fn set_sync_fails(&self, fails: bool) {
         self.state.lock().unwrap().sync_fails = fails;
+    }
+
+    pub(crate) fn set_create_fails(&self, fails: bool) {
+        self.state.lock().unwrap().create_fails = fails;
+    }
+
+    /// How often no file could be made.
+    pub(crate) fn created_in_vain(&self) -> u32 {
+        self.state.lock().unwrap().created_in_vain
+    }
+
+    /// Whether a power failure now would take nothing.
+    pub(crate) fn is_synced(&self) -> bool {
+        let state = self.state.lock().unwrap();
+        let mut files = state.files.values();
+        files.all(|content| content.synced == content.len)
     }
 
     /// From now on nothing reaches the disk.
@@ -124,7 +143,8 @@ impl Disk for FaultyDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
         let mut state = self.state.lock().unwrap();
         state.usable()?;
-        if state.room == Some(0) {
+        if state.room == Some(0) || state.create_fails {
+            state.created_in_vain += 1;
             return Err(io::ErrorKind::StorageFull.into());
         }
         let file = OpenOptions::new()
@@ -137,6 +157,19 @@ impl Disk for FaultyDisk {
             file,
             state: Arc::clone(&self.state),
         }))
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap();
+        let state = state.usable()?;
+        if state.sync_fails {
+            return Err(io::Error::other("it cannot be synced"));
+        }
+        // What was there before this disk is safe.
+        if let Some(content) = state.files.get_mut(path).filter(|file| !file.has_dropped) {
+            content.synced = content.len;
+        }
+        Ok(())
     }
 
     fn sync_directory(&self, _: &Path) -> io::Result<()> {

@@ -1,0 +1,38 @@
+//! How many sandboxes of this process are at work, and so whether a core is left to wait on.
+
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+
+/// A sandbox has something to answer, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Exchange(());
+
+impl Exchange {
+    pub(crate) fn begin() -> Self {
+        UNDER_WAY.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        UNDER_WAY.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The machine's cores.
+pub(crate) struct Cores;
+
+impl Cores {
+    /// Whether each sandbox at work has a core, and whoever waits for it has another: only then
+    /// is looking for the answer again and again in nobody's way.
+    pub(crate) fn are_left() -> bool {
+        static PAIRS: OnceLock<usize> = OnceLock::new();
+        let pairs = PAIRS
+            .get_or_init(|| std::thread::available_parallelism().map_or(0, NonZeroUsize::get) / 2);
+        UNDER_WAY.load(Ordering::Relaxed) <= *pairs
+    }
+}
