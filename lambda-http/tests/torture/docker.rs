@@ -26,7 +26,8 @@ impl Daemon {
         let process = launch(&root);
         let mut daemon = Self { root, process };
         daemon.wait().await;
-        if docker(&["images", "-q", "lambda-python"]).is_empty() {
+        // The last of the archive.
+        if docker(&["images", "-q", "lambda-javascript"]).is_empty() {
             let images = daemon.root.join("images.tar");
             docker(&["load", "-i", images.to_str().unwrap()]);
         }
