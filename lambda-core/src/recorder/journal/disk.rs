@@ -45,6 +45,9 @@ pub trait Disk: Debug + Send + Sync {
     /// A new file, readable by its owner only.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>>;
 
+    /// Cuts a file that another process wrote.
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()>;
+
     /// Makes the content of a file durable that another process wrote.
     fn sync(&self, path: &Path) -> io::Result<()>;
 
@@ -120,6 +123,10 @@ impl Disk for RealDisk {
         options.read(true).write(true).create_new(true).mode(0o600);
         let file = options.open(path)?;
         Ok(Arc::new(RealFile::new(file, self.may_map)))
+    }
+
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        OpenOptions::new().write(true).open(path)?.set_len(len)
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {

@@ -117,7 +117,8 @@ impl Journal {
     /// power failure from then on. Blocks.
     pub(super) fn open(directory: &Path, bytes_max: u64, disk: Arc<dyn Disk>) -> Result<Self> {
         disk.make_directory(directory).map_err(unusable)?;
-        let earlier = segments::list_on(&*disk, directory).map_err(unusable)?;
+        let mut earlier = segments::list_on(&*disk, directory).map_err(unusable)?;
+        segments::cut_reserved(&*disk, &mut earlier);
         segments::sync_earlier(&*disk, &earlier);
         let bytes = earlier.iter().map(|segment| segment.len).sum();
         let number = earlier.last().map_or(0, |last| last.number + 1);

@@ -7,7 +7,7 @@ use super::doubles::{FaultyDisk, FaultyStore, Mood};
 use super::{Entries, assert_same, by_id, close, entry, pending, until};
 use crate::data_dir::{self, DataDir};
 use crate::model::OwnerId;
-use crate::recorder::journal::{DAMAGED, Journal};
+use crate::recorder::journal::{Cursor, DAMAGED, Journal};
 use crate::recorder::{Recorder, RecorderOptions, survey};
 use crate::runtime::Severity;
 
@@ -107,6 +107,35 @@ async fn the_records_of_the_dead_are_taken_over_and_damage_stops_none() {
     let aside = files.filter(|file| file.path().extension().is_some_and(|own| own == DAMAGED));
     assert_eq!(aside.count(), 1);
     assert_eq!(survey(root).unwrap().owners.len(), 1);
+}
+
+/// What a killed process had reserved and not used is no record: it leaves the next one its room.
+#[test]
+fn what_the_dead_had_reserved_counts_for_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let entries: Vec<_> = (0..10).map(|_| entry()).collect();
+    let journal = Journal::open(root.path(), u64::MAX, FaultyDisk::new()).unwrap();
+    for entry in &entries {
+        journal.append(entry).unwrap();
+    }
+    let bytes = journal.bytes();
+    drop(journal);
+    let segment = root.path().join("0000000000000000.journal");
+    let nothing = root.path().join("0000000000000001.journal");
+    for path in [&segment, &nothing] {
+        let options = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path);
+        options.unwrap().set_len(4 * 1024 * 1024).unwrap();
+    }
+    let journal = Journal::open(root.path(), u64::MAX, FaultyDisk::new()).unwrap();
+    assert_eq!(journal.bytes(), bytes);
+    assert_eq!(segment.metadata().unwrap().len(), bytes);
+    let mut cursor = Cursor::default();
+    let piece = cursor.read(&journal, 100).unwrap().unwrap();
+    assert_eq!(piece.entries, entries);
 }
 
 #[tokio::test]

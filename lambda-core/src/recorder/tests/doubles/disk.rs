@@ -159,6 +159,16 @@ impl Disk for FaultyDisk {
         }))
     }
 
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap();
+        OpenOptions::new().write(true).open(path)?.set_len(len)?;
+        if let Some(content) = state.usable()?.files.get_mut(path) {
+            content.len = len;
+            content.synced = content.synced.min(len);
+        }
+        Ok(())
+    }
+
     fn sync(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state.lock().unwrap();
         let state = state.usable()?;
