@@ -158,6 +158,14 @@ impl SimDisk {
         }
     }
 
+    fn file(&self, path: &Path) -> io::Result<SimFile> {
+        let content = self.platter.lock().files.get(path).map(Arc::clone);
+        Ok(SimFile {
+            disk: self.clone(),
+            content: content.ok_or(io::ErrorKind::NotFound)?,
+        })
+    }
+
     /// How many of `bytes` the disk takes.
     fn room_for(&self, bytes: usize) -> usize {
         let is_full = self.platter.world.weather().is_disk_full;
@@ -190,13 +198,7 @@ impl Disk for SimDisk {
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
         self.step("disk: open", 0)?;
-        match self.platter.lock().files.get(path) {
-            Some(content) => Ok(Arc::new(SimFile {
-                disk: self.clone(),
-                content: Arc::clone(content),
-            })),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
+        Ok(Arc::new(self.file(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -230,13 +232,11 @@ impl Disk for SimDisk {
         if self.platter.world.has(Mutant::EarlierUnsynced) {
             return Ok(());
         }
-        let content = self.platter.lock().files.get(path).map(Arc::clone);
-        let content = content.ok_or(io::ErrorKind::NotFound)?;
-        let file = SimFile {
-            disk: self.clone(),
-            content,
-        };
-        SegmentFile::sync(&file)
+        SegmentFile::sync(&self.file(path)?)
+    }
+
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        SegmentFile::truncate(&self.file(path)?, len)
     }
 
     fn sync_directory(&self, _: &Path) -> io::Result<()> {

@@ -1,12 +1,10 @@
 //! The files of a journal.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, RealDisk, SegmentFile};
+use super::disk::{Disk, ReadFile, RealDisk, SegmentFile};
 use super::frame;
 use super::reader::Reader;
 
@@ -72,7 +70,7 @@ pub(super) fn list_on(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<Segme
 pub(super) fn cut_reserved(disk: &dyn Disk, earlier: &mut [Segment]) {
     for segment in earlier {
         // One that cannot be read is reported by whoever reads it.
-        let used = used(segment).unwrap_or(segment.len);
+        let used = used(disk, segment).unwrap_or(segment.len);
         if used < segment.len && disk.truncate(&segment.path, used).is_ok() {
             segment.len = used;
         }
@@ -80,20 +78,32 @@ pub(super) fn cut_reserved(disk: &dyn Disk, earlier: &mut [Segment]) {
 }
 
 /// The length of a segment without the zeros at its end, but for the one that ends a frame.
-fn used(segment: &Segment) -> io::Result<u64> {
-    let file = File::open(&segment.path)?;
+fn used(disk: &dyn Disk, segment: &Segment) -> io::Result<u64> {
+    let file = disk.open(&segment.path)?;
     let mut bytes = vec![0; 64 * 1024];
     let mut end = segment.len;
     while end > 0 {
         let part = bytes.len().min(usize::try_from(end).unwrap_or(usize::MAX));
         let from = end - part as u64;
-        file.read_exact_at(&mut bytes[..part], from)?;
+        read_exact_at(&*file, &mut bytes[..part], from)?;
         if let Some(last) = bytes[..part].iter().rposition(|byte| *byte != frame::END) {
             return Ok(segment.len.min(from + last as u64 + 2));
         }
         end = from;
     }
     Ok(0)
+}
+
+fn read_exact_at(file: &dyn ReadFile, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let count = file.read_at(bytes, offset)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes = &mut bytes[count..];
+        offset += count as u64;
+    }
+    Ok(())
 }
 
 /// Makes durable what earlier processes wrote. One that was killed left its last records in the
