@@ -37,8 +37,9 @@ pub use test_request::TestRequest;
 /// Runs functions.
 #[async_trait]
 pub trait Executor: fmt::Debug + Send + Sync + 'static {
-    /// Starts an invocation. It runs in a task of its own: dropping what this returns
-    /// detaches it, the run goes on and is recorded.
+    /// Starts an invocation. It does not depend on its caller: dropping what this returns
+    /// detaches it, the run goes on and is recorded. A run that is over within microseconds
+    /// may be over when this returns.
     ///
     /// # Errors
     /// What is wrong with the request: `InvalidParameter`, `NotFound`, `PayloadTooLarge`,
