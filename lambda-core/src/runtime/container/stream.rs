@@ -66,7 +66,6 @@ impl SandboxStream {
         self.registered = None;
         let started = Instant::now();
         loop {
-            // A look takes about as long as asking for the time.
             if read(&self.socket, buffer)? {
                 self.chance.hit();
                 return Ok(true);
@@ -78,7 +77,8 @@ impl SandboxStream {
             if !Cores::are_left() {
                 return Ok(false);
             }
-            std::hint::spin_loop();
+            // The sandbox may have been woken on this very core, and needs it then.
+            std::thread::yield_now();
         }
     }
 
