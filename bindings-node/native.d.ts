@@ -34,7 +34,7 @@ export interface ContainersOptions {
   cgroupFreezer?: boolean
   /**
    * How long a sandbox's answer is looked for before it is waited for, in microseconds
-   * (default 40); 0: never.
+   * (default 250); 0: never.
    */
   busyPollUs?: number
   /** Under which name Docker knows runc (default `runc`). */

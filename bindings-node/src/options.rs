@@ -101,7 +101,7 @@ pub struct ContainersOptions {
     /// Whether what idles is frozen by its own cgroup, where this process may (default true).
     pub cgroup_freezer: Option<bool>,
     /// How long a sandbox's answer is looked for before it is waited for, in microseconds
-    /// (default 40); 0: never.
+    /// (default 250); 0: never.
     pub busy_poll_us: Option<u32>,
     /// Under which name Docker knows runc (default `runc`).
     pub runc: Option<String>,

@@ -52,7 +52,7 @@ class ContainerOptions(TypedDict, total=False):
     cgroup_freezer: bool
     """Freeze what idles by its own cgroup, where this process may (`True`)."""
     busy_poll_us: int
-    """How long a sandbox's answer is looked for before it is waited for (40); 0: never."""
+    """How long a sandbox's answer is looked for before it is waited for (250); 0: never."""
     runc: str
     """Under which name Docker knows runc (`runc`)."""
     runsc: str

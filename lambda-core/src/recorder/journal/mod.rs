@@ -40,6 +40,7 @@ pub(super) use cursor::Cursor;
 #[cfg(feature = "simulation")]
 pub use disk::ReadFile;
 pub(super) use disk::RealDisk;
+#[cfg_attr(not(feature = "simulation"), allow(unreachable_pub))]
 pub use disk::{Disk, SegmentFile};
 #[cfg(feature = "fuzzing")]
 pub(super) use layout::{encode, framed};
