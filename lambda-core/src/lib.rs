@@ -18,6 +18,7 @@ pub mod executor;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod logs;
+mod machine;
 pub mod model;
 pub mod output;
 mod package;

@@ -107,12 +107,10 @@ impl PoolRequest {
     }
 }
 
-impl Member {
-    /// Thaws it; false: it is fit only to be destroyed.
-    async fn thaw(&self) -> bool {
-        let _turn = self.frost.lock().await;
-        self.sandbox.thaw().await
-    }
+/// Thaws a sandbox; false: it is fit only to be destroyed.
+async fn thaw(sandbox: &dyn Sandbox, frost: &tokio::sync::Mutex<()>) -> bool {
+    let _turn = frost.lock().await;
+    sandbox.thaw().await
 }
 
 impl Pool {
@@ -284,11 +282,10 @@ impl Pool {
     /// The lease, if its sandbox lives; dropping one whose sandbox died while it idled
     /// discards it.
     async fn usable(&self, lease: Lease) -> Option<Lease> {
-        if let Some(frost) = lease.frost() {
-            let _turn = frost.lock().await;
-            if !lease.sandbox().thaw().await {
-                return None;
-            }
+        if let Some(frost) = lease.frost()
+            && !thaw(&**lease.sandbox(), frost).await
+        {
+            return None;
         }
         lease.sandbox().is_alive().then_some(lease)
     }
@@ -485,7 +482,8 @@ impl Pool {
         self.0.handle.spawn(async move {
             let began = Instant::now();
             let loaded = match (&member, loader) {
-                (Some(member), Some(loader)) if !is_frozen || member.thaw().await => {
+                (Some(member), Some(loader)) if !is_frozen || thaw(&*member.sandbox, &member.frost).await =>
+                {
                     loader.load(&*member.sandbox).await
                 }
                 (Some(_), Some(_)) => Err(Error::internal("pool_provision", "It cannot be thawed.")),

@@ -1,10 +1,11 @@
 //! Bounds of the pool, each default with its reason.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::key::SandboxClass;
 use super::policy::{EvictionPolicy, GreedyDual};
+use crate::machine;
 
 /// Bounds of the warm-container manager.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ pub struct PoolOptions {
 
 impl Default for PoolOptions {
     fn default() -> Self {
-        let cores = cores();
+        let cores = machine::cores();
         Self {
             // An idle Python sandbox takes some 20 MiB; 256 stay well inside a small server.
             sandboxes_max: 256,
@@ -64,13 +65,4 @@ impl Default for PoolOptions {
             eviction: Arc::new(GreedyDual),
         }
     }
-}
-
-/// The machine's cores, counted once: that opens files.
-fn cores() -> u32 {
-    static CORES: LazyLock<u32> = LazyLock::new(|| {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        u32::try_from(cores).unwrap_or(u32::MAX)
-    });
-    *CORES
 }

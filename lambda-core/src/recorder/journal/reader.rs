@@ -161,7 +161,7 @@ pub(in crate::recorder) fn read_all(segment: &[u8], records_max: usize) -> Vec<P
 }
 
 /// Fills `bytes` as far as the file reaches.
-fn read_at(file: &dyn ReadFile, bytes: &mut [u8], from: u64) -> io::Result<usize> {
+pub(super) fn read_at(file: &dyn ReadFile, bytes: &mut [u8], from: u64) -> io::Result<usize> {
     let mut read = 0;
     while read < bytes.len() {
         match file.read_at(&mut bytes[read..], from + read as u64) {

@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::{Disk, ReadFile, RealDisk, SegmentFile};
+use super::disk::{Disk, RealDisk, SegmentFile};
 use super::frame;
-use super::reader::Reader;
+use super::reader::{Reader, read_at};
 
 /// The extension of a segment.
 pub(crate) const SEGMENT: &str = "journal";
@@ -85,25 +85,15 @@ fn used(disk: &dyn Disk, segment: &Segment) -> io::Result<u64> {
     while end > 0 {
         let part = bytes.len().min(usize::try_from(end).unwrap_or(usize::MAX));
         let from = end - part as u64;
-        read_exact_at(&*file, &mut bytes[..part], from)?;
+        if read_at(&*file, &mut bytes[..part], from)? < part {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         if let Some(last) = bytes[..part].iter().rposition(|byte| *byte != frame::END) {
             return Ok(segment.len.min(from + last as u64 + 2));
         }
         end = from;
     }
     Ok(0)
-}
-
-fn read_exact_at(file: &dyn ReadFile, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let count = file.read_at(bytes, offset)?;
-        if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes = &mut bytes[count..];
-        offset += count as u64;
-    }
-    Ok(())
 }
 
 /// Makes durable what earlier processes wrote. One that was killed left its last records in the

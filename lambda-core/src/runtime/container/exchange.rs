@@ -1,8 +1,8 @@
 //! How many sandboxes of this process are at work, and so whether a core is left to wait on.
 
-use std::num::NonZeroUsize;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::machine;
 
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 
@@ -23,16 +23,9 @@ impl Drop for Exchange {
     }
 }
 
-/// The machine's cores.
-pub(crate) struct Cores;
-
-impl Cores {
-    /// Whether each sandbox at work has a core, and whoever waits for it has another: only then
-    /// is looking for the answer again and again in nobody's way.
-    pub(crate) fn are_left() -> bool {
-        static PAIRS: OnceLock<usize> = OnceLock::new();
-        let pairs = PAIRS
-            .get_or_init(|| std::thread::available_parallelism().map_or(0, NonZeroUsize::get) / 2);
-        UNDER_WAY.load(Ordering::Relaxed) <= *pairs
-    }
+/// Whether each sandbox at work has a core, and whoever waits for it has another: only then is
+/// looking for the answer again and again in nobody's way.
+pub(crate) fn cores_are_left() -> bool {
+    let pairs = usize::try_from(machine::cores() / 2).unwrap_or(usize::MAX);
+    UNDER_WAY.load(Ordering::Relaxed) <= pairs
 }

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::time::Duration;
 
-use rustix::io::Errno;
+use rustix::io::retry_on_intr;
 use tokio::net::unix::pipe::Receiver;
 
 use crate::output::{LogStream, OutputCapture};
@@ -143,12 +143,8 @@ impl Pipe {
         while left > 0 {
             // Past tokio, whose knowledge may be older than the last write.
             let read = self.read(output, |buffer| {
-                loop {
-                    match rustix::io::read(&self.receiver, &mut *buffer) {
-                        Err(Errno::INTR) => {}
-                        read => return read.map_err(io::Error::from),
-                    }
-                }
+                retry_on_intr(|| rustix::io::read(&self.receiver, &mut *buffer))
+                    .map_err(io::Error::from)
             });
             match read {
                 Some(count) => left = left.saturating_sub(count),

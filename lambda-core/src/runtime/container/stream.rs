@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 
-use super::exchange::Cores;
+use super::exchange::cores_are_left;
 
 /// At most this is read at once: what is read into is zeroed first.
 const READ_BYTES: usize = 64 * 1024;
@@ -60,7 +60,7 @@ impl SandboxStream {
 
     /// Looks for an answer again and again, while that is worth it.
     fn look(&mut self, buffer: &mut ReadBuf<'_>) -> io::Result<bool> {
-        if self.busy_poll.is_zero() || !Cores::are_left() || !self.chance.take() {
+        if self.busy_poll.is_zero() || !cores_are_left() || !self.chance.take() {
             return Ok(false);
         }
         self.registered = None;
@@ -74,7 +74,7 @@ impl SandboxStream {
                 self.chance.miss();
                 return Ok(false);
             }
-            if !Cores::are_left() {
+            if !cores_are_left() {
                 return Ok(false);
             }
             // The sandbox may have been woken on this very core, and needs it then.
@@ -121,7 +121,7 @@ impl AsyncWrite for SandboxStream {
         let this = self.get_mut();
         this.is_answer_due = true;
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        match retried(|| send(&*this.socket, bytes, flags)) {
+        match retry_on_intr(|| send(&*this.socket, bytes, flags)) {
             Err(Errno::AGAIN) => this.registered()?.poll_write(context, bytes),
             sent => Poll::Ready(sent.map_err(io::Error::from)),
         }
@@ -140,22 +140,13 @@ impl AsyncWrite for SandboxStream {
 fn read(socket: impl AsFd, buffer: &mut ReadBuf<'_>) -> io::Result<bool> {
     let count = buffer.remaining().min(READ_BYTES);
     let unfilled = buffer.initialize_unfilled_to(count);
-    match retried(|| recv(&socket, &mut *unfilled, RecvFlags::DONTWAIT)) {
+    match retry_on_intr(|| recv(&socket, &mut *unfilled, RecvFlags::DONTWAIT)) {
         Ok((count, _)) => {
             buffer.advance(count);
             Ok(true)
         }
         Err(Errno::AGAIN) => Ok(false),
         Err(error) => Err(error.into()),
-    }
-}
-
-fn retried<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            result => return result,
-        }
     }
 }
 
