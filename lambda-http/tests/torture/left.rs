@@ -139,6 +139,10 @@ fn mounts(root: &str) -> Vec<String> {
         .filter_map(|point| Some((point, point.strip_prefix(root)?)))
         // The daemon's own, which last as long as it does.
         .filter(|(_, below)| !["/data", "/exec", "/data/overlay2"].contains(below))
+        // To create a container, the daemon mounts a layer of its own for a moment and fills it.
+        // One that is killed in that moment forgets the mount; no container refers to it, so that
+        // nobody but Docker could know it.
+        .filter(|(_, below)| !below.ends_with("-init/merged"))
         .map(|(point, _)| point.to_owned())
         .collect()
 }
