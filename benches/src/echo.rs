@@ -95,6 +95,18 @@ impl EchoPlatform {
         Ok(echo)
     }
 
+    /// Whether the pool is as it shall be: nothing boots beside what is measured.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.platform.pool_stats().is_none_or(|stats| {
+            stats.creating + stats.removing + stats.busy == 0
+                && stats
+                    .classes
+                    .iter()
+                    .all(|class| class.prewarmed >= class.prewarmed_target)
+        })
+    }
+
     /// Executes the function once.
     ///
     /// # Errors
