@@ -23,6 +23,7 @@ pub mod backend;
 pub mod echo;
 pub mod floor;
 pub mod http;
+pub mod interrupt;
 pub mod load;
 pub mod local;
 pub mod process;

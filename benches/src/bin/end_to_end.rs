@@ -12,13 +12,13 @@ use clap::Parser;
 use lambda_baseline::{Pool, docker_run};
 use lambda_benches::backend::{Backend, IMAGE};
 use lambda_benches::echo::{EVENT, EchoPlatform, StoreKind, WORKERS};
+use lambda_benches::interrupt::interruptible;
 use lambda_benches::load::drive;
 use lambda_benches::process::Server;
 use lambda_benches::report::{Table, milliseconds, thousands};
 use lambda_benches::statistics::{Ratio, Round, Series};
 use lambda_benches::{Error, Result};
 use serde_json::Value;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Compare calls by bare socket, platform, bare server, platform's server and `docker run`
 #[derive(Debug, Parser)]
@@ -86,13 +86,13 @@ const TARGETS: [Target; 4] = [
     Target {
         way: Way::Platform,
         than: Way::Socket,
-        bound: 3.0,
+        bound: 1.5,
         at_most: true,
     },
     Target {
         way: Way::Server,
         than: Way::BaselineServer,
-        bound: 2.0,
+        bound: 1.33,
         at_most: true,
     },
     Target {
@@ -112,13 +112,7 @@ const TARGETS: [Target; 4] = [
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = compare(&args) => result,
-        _ = interrupt.recv() => Err("interrupted".into()),
-        _ = terminate.recv() => Err("terminated".into()),
-    }
+    interruptible(compare(&args)).await
 }
 
 async fn compare(args: &Args) -> Result<()> {

@@ -9,6 +9,7 @@ use clap::Parser;
 use futures_util::StreamExt as _;
 use lambda_benches::Result;
 use lambda_benches::backend::Backend;
+use lambda_benches::interrupt::interruptible;
 use lambda_benches::local::{Local, echo, without_prewarming};
 use lambda_benches::process::rss_mib;
 use lambda_benches::report::Table;
@@ -37,7 +38,10 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let args = Args::parse();
+    interruptible(measure(Args::parse())).await
+}
+
+async fn measure(args: Args) -> Result<()> {
     let docker = Docker::connect_with_unix_defaults()?
         .negotiate_version()
         .await?;

@@ -13,6 +13,7 @@ use lambda_benches::Result;
 use lambda_benches::backend::Backend;
 use lambda_benches::echo::EVENT;
 use lambda_benches::http::{Call, Client, post_once};
+use lambda_benches::interrupt::interruptible;
 use lambda_benches::process::{Server, TOKEN};
 use lambda_benches::report::{Table, milliseconds, thousands};
 use lambda_benches::statistics::{Round, Series};
@@ -20,7 +21,6 @@ use lambda_benches::wrk;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -68,13 +68,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = measure(&args) => result,
-        _ = interrupt.recv() => Err("interrupted".into()),
-        _ = terminate.recv() => Err("terminated".into()),
-    }
+    interruptible(measure(&args)).await
 }
 
 async fn measure(args: &Args) -> Result<()> {
@@ -217,6 +211,9 @@ async fn overload(backend: Backend, args: &Args) -> Result<Table> {
     closed(length).await?;
     let peak = rate(&closed(length).await?.served);
     let offered = 10.0 * best;
+    if peak == 0.0 {
+        return Err("no call was answered at the peak: is the machine busy?".into());
+    }
     let answers = drive(call.clone(), SENDERS, Some(offered), length).await?;
     let goodput = rate(&answers.served);
     let sent = answers.served.latencies.len() + answers.refused.latencies.len();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use lambda_benches::Result;
 use lambda_benches::backend::Backend;
+use lambda_benches::interrupt::interruptible;
 use lambda_benches::local::{Local, echo};
 use lambda_benches::process::{open_files, rss_mib};
 use lambda_benches::report::{Table, milliseconds, thousands};
@@ -38,7 +39,10 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let args = Args::parse();
+    interruptible(measure(Args::parse())).await
+}
+
+async fn measure(args: Args) -> Result<()> {
     let mut table = Table::new(&[
         "sustained",
         "s",

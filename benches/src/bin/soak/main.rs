@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use lambda_benches::Result;
 use lambda_benches::backend::Backend;
+use lambda_benches::interrupt::interruptible;
 use lambda_benches::process::Server;
 use lambda_benches::report::Table;
 
@@ -44,7 +45,10 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let args = Args::parse();
+    interruptible(measure(Args::parse())).await
+}
+
+async fn measure(args: Args) -> Result<()> {
     // Its first function is in Docker; the mix adds those in gVisor.
     let server =
         Server::lambda_with(Backend::Docker, args.binary.as_deref(), mix::SETTINGS).await?;
