@@ -80,8 +80,12 @@ prepare() {
     WORK=$(mktemp -d /var/tmp/lambda-torture.XXXXXX)
     local runsc
     runsc=$(docker_runtime_path) || fail "gVisor is not registered with Docker; scripts/setup.sh test does it"
+    local arguments='"--network=none", "--host-uds=open", "--host-fifo=open"'
     cat >"$WORK/daemon.json" <<JSON
-{"runtimes": {"runsc": {"path": "$runsc", "runtimeArgs": ["--network=none", "--host-uds=open", "--host-fifo=open"]}}}
+{"runtimes": {
+  "runsc": {"path": "$runsc", "runtimeArgs": [$arguments]},
+  "runsc-unbounded": {"path": "$runsc", "runtimeArgs": [$arguments, "--ignore-cgroups"]}
+}}
 JSON
     docker save lambda-python lambda-javascript -o "$WORK/images.tar" ||
         fail "the default images are missing; scripts/setup.sh test builds them"

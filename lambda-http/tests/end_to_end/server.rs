@@ -16,6 +16,8 @@ use tempfile::TempDir;
 /// What a first start may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+const LOOPBACK: &str = "127.0.0.1";
+
 /// The runtimes of this machine, as far as a test may use them.
 pub(crate) fn runtimes() -> Vec<&'static str> {
     let info = Command::new("docker")
@@ -71,22 +73,31 @@ impl Server {
         server
     }
 
+    /// The same, listening on an address of this machine other than loopback.
+    pub(crate) async fn start_at(address: &str, config: &str) -> Self {
+        let data_dir = tempfile::tempdir().unwrap();
+        std::fs::write(data_dir.path().join("lambda.toml"), config).unwrap();
+        let mut server = Self::launch(address, data_dir.path(), &[]).await;
+        server._owned = Some(data_dir);
+        server
+    }
+
     /// A server on a data directory of its own, with further arguments.
     pub(crate) async fn start_with(args: &[&str]) -> Self {
         let data_dir = tempfile::tempdir().unwrap();
-        let mut server = Self::launch(data_dir.path(), args).await;
+        let mut server = Self::launch(LOOPBACK, data_dir.path(), args).await;
         server._owned = Some(data_dir);
         server
     }
 
     /// A server on a data directory that may have been used before.
     pub(crate) async fn start_in(data_dir: &Path) -> Self {
-        Self::launch(data_dir, &[]).await
+        Self::launch(LOOPBACK, data_dir, &[]).await
     }
 
-    async fn launch(data_dir: &Path, args: &[&str]) -> Self {
+    async fn launch(address: &str, data_dir: &Path, args: &[&str]) -> Self {
         // Free at this moment; the server says so if somebody else takes it first.
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
+        let port = std::net::TcpListener::bind(format!("{address}:0"))
             .and_then(|listener| listener.local_addr())
             .unwrap()
             .port();
@@ -94,7 +105,7 @@ impl Server {
             .args([
                 "serve",
                 "--listen",
-                &format!("127.0.0.1:{port}"),
+                &format!("{address}:{port}"),
                 "--data-dir",
             ])
             .arg(data_dir)
@@ -107,7 +118,7 @@ impl Server {
             .unwrap();
         let mut server = Self {
             process,
-            url: format!("http://127.0.0.1:{port}"),
+            url: format!("http://{address}:{port}"),
             token: String::new(),
             data_dir: data_dir.to_owned(),
             client: Client::builder(TokioExecutor::new()).build_http(),
@@ -146,8 +157,13 @@ impl Server {
     }
 
     /// SIGTERM, and waits for the end. Returns the containers that are left.
-    pub(crate) async fn stop(mut self) -> Vec<String> {
+    pub(crate) async fn stop(self) -> Vec<String> {
         self.terminate();
+        self.end().await
+    }
+
+    /// Waits for its end, once it was told to. Returns the containers that are left.
+    pub(crate) async fn end(mut self) -> Vec<String> {
         let begin = Instant::now();
         while self.process.try_wait().unwrap().is_none() {
             assert!(begin.elapsed() < PATIENCE, "the server does not stop");
@@ -156,7 +172,8 @@ impl Server {
         containers(&self.data_dir)
     }
 
-    fn terminate(&self) {
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
         let pid = self.process.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().unwrap();
     }
@@ -173,7 +190,8 @@ impl Server {
             .expect("the server answers")
     }
 
-    async fn try_call(
+    /// The answer. None: there was none.
+    pub(crate) async fn try_call(
         &self,
         method: &str,
         path: &str,

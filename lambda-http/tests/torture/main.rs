@@ -2,6 +2,9 @@
 //! again. Every invocation, deploy and delete that was answered must be in the store, once; and of
 //! what the dead left nothing may stay: no sandbox, process, mount, socket or cgroup.
 //!
+//! Two more need a Docker daemon of their own: one that goes away while sandboxes are frozen, and
+//! one whose gVisor drops all limits.
+//!
 //! `scripts/torture.sh` runs it: it needs a place for a Docker daemon of its own. The lengths:
 //!
 //! | variable | kills, over both databases | default |
@@ -18,6 +21,7 @@ mod call;
 mod database;
 mod docker;
 mod faults;
+mod frozen;
 mod ledger;
 mod left;
 mod load;
@@ -27,6 +31,7 @@ mod server;
 #[path = "../../../lambda-store/tests/faults/support.rs"]
 #[allow(dead_code, reason = "each test program uses some of it")]
 mod support;
+mod unbounded;
 
 use docker::Daemon;
 use faults::Torture;

@@ -46,8 +46,7 @@ pub(crate) struct Vitals {
 
 impl Vitals {
     /// Opens what belongs to the main process of `container_id`. None: it is gone.
-    pub(crate) fn open(pid: i32, container_id: &str, may_freeze: bool) -> Option<Self> {
-        let pid = Pid::from_raw(pid)?;
+    pub(crate) fn open(pid: Pid, container_id: &str, may_freeze: bool) -> Option<Self> {
         let process = MainProcess::open(pid).ok()?;
         // Looked at after the pidfd was opened: where the cgroup is the container's, so is
         // the process.
@@ -65,6 +64,11 @@ impl Vitals {
                 })
             }
         }
+    }
+
+    /// Whether the container's cgroup is still there, as it is not after Docker has removed it.
+    fn are_left(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(Cgroup::exists)
     }
 
     async fn died(&self) {
@@ -217,9 +221,10 @@ impl Body {
         let (failures, ()) = tokio::join!(self.engine.remove(&self.name), death);
         let run_dir = self.run_dir.clone();
         let id = self.container_id.get().cloned();
-        // Of a start that failed, or one that a Docker daemon did not live through.
+        // Of a start that failed, or one that a Docker daemon did not live through; or of a
+        // container that such a daemon ran, and that its successor has lost sight of.
         let may_have_strays = self.start_tried.load(Ordering::Relaxed)
-            && (failures > 0 || self.vitals.get().is_none());
+            && (failures > 0 || self.vitals.get().is_none_or(Vitals::are_left));
         let cleaned = tokio::task::spawn_blocking(move || {
             if may_have_strays && let Some(id) = id {
                 strays::kill(&id);

@@ -4,6 +4,8 @@
 //! The files are opened while the container lives: after its death the cgroup is gone within
 //! some milliseconds, and Docker's own account of an out-of-memory kill is not reliable.
 
+mod limits;
+
 use std::fmt;
 use std::fs;
 use std::io;
@@ -16,6 +18,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::freezer::Freezer;
+pub(crate) use limits::Limits;
 
 /// Which generation of the cgroup interface holds the memory controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,6 +227,11 @@ impl Cgroup {
     /// Where this process may freeze it.
     pub(crate) fn freezer(&self) -> Option<&Freezer> {
         self.freezer.as_ref()
+    }
+
+    /// Whether it has not been removed yet.
+    pub(crate) fn exists(&self) -> bool {
+        self.open_file("cgroup.procs", OFlags::RDONLY).is_ok()
     }
 
     /// Whether no process is left.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, SystemInfo};
 use jiff::Timestamp;
+use rustix::process::Pid;
 use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{Body, Custody, Stage, Vitals};
+use super::cgroup::Limits;
 use super::failure::Attempt;
 use super::labels::{Labels, container_name};
 use super::output::OutputPipes;
@@ -34,6 +36,9 @@ const QUOTED_BYTES: usize = 300;
 
 /// After the boot timeout the task that boots has this long to say what it was waiting for.
 const GRACE: Duration = Duration::from_millis(100);
+
+/// How long the end of a process may take once it has left its cgroups.
+const LAST_MOMENTS: Duration = Duration::from_millis(500);
 
 impl ContainerRuntime {
     pub(crate) async fn create(&self, request: CreateSandbox) -> Result<Arc<ContainerSandbox>> {
@@ -170,17 +175,45 @@ impl Boot {
     fn require_limits(&self, info: &SystemInfo) -> Result<()> {
         let enforced = [info.memory_limit, info.pids_limit, info.cpu_cfs_quota];
         if enforced.contains(&Some(false)) || !self.runtime.capability().limits {
-            return Err(Error::new(
-                ErrorKind::RuntimeUnavailable,
-                OPERATION,
-                format!(
-                    "The runtime `{}` does not enforce the limits of memory, processes and CPU here.",
-                    self.runtime.name()
-                ),
-            )
-            .hint("`lambda doctor` says which limit it is and how to mend it."));
+            return Err(self.no_limits());
         }
         Ok(())
+    }
+
+    /// Refuses a container that is there, and whose limits are not.
+    async fn require_enforced(&self, pid: Pid, id: &str, vitals: &Vitals) -> Result<()> {
+        let processes = self.runtime.0.backend.processes;
+        let limits = Limits {
+            memory_bytes: u64::from(self.request.memory_mib) << 20,
+            pids: u64::try_from(processes.pids).unwrap_or(0),
+            cpus: self.request.cpus,
+        };
+        if limits.missing(pid, id).is_empty() {
+            return Ok(());
+        }
+        // A process that ends leaves its cgroups some moments before its end is seen.
+        let ends = tokio::time::timeout(LAST_MOMENTS, vitals.process.ended());
+        if ends.await.is_ok() {
+            return Ok(());
+        }
+        let missing = limits.missing(pid, id);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        tracing::error!(?missing, "limits that Docker accepted do not hold");
+        Err(self.no_limits())
+    }
+
+    fn no_limits(&self) -> Error {
+        Error::new(
+            ErrorKind::RuntimeUnavailable,
+            OPERATION,
+            format!(
+                "The runtime `{}` does not enforce the limits of memory, processes and CPU here.",
+                self.runtime.name()
+            ),
+        )
+        .hint("`lambda doctor` says which limit it is and how to mend it.")
     }
 
     /// Stops between two steps if nobody waits any more.
@@ -233,11 +266,14 @@ impl Boot {
             return Err(self.attempt.has_volumes());
         }
         let pid = inspected.state.and_then(|state| state.pid).unwrap_or(0);
-        let vitals = i32::try_from(pid)
-            .ok()
-            .and_then(|pid| Vitals::open(pid, id, self.runtime.0.options.cgroup_freezer));
-        match vitals {
-            Some(vitals) => Ok(body.vitals.get_or_init(|| vitals)),
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let may_freeze = self.runtime.0.options.cgroup_freezer;
+        match pid.and_then(|pid| Some((pid, Vitals::open(pid, id, may_freeze)?))) {
+            Some((pid, vitals)) => {
+                let vitals = body.vitals.get_or_init(|| vitals);
+                self.require_enforced(pid, id, vitals).await?;
+                Ok(vitals)
+            }
             None => Err(self.died(body, pipes).await),
         }
     }

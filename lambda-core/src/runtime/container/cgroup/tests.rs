@@ -90,8 +90,8 @@ fn both_versions_are_read_through_files_opened_before() {
         assert_eq!(cgroup.memory_peak_bytes(), Some(50 << 20));
         assert!(cgroup.is_empty());
         fs::write(directory.path().join("cgroup.procs"), "12\n13\n").unwrap();
-        assert!(!cgroup.is_empty());
+        assert!(!cgroup.is_empty() && cgroup.exists());
         drop(directory);
-        assert!(cgroup.is_empty());
+        assert!(cgroup.is_empty() && !cgroup.exists());
     }
 }
