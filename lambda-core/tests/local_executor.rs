@@ -2,6 +2,9 @@
 
 #![cfg(feature = "conformance")]
 
+#[path = "local_executor/stuck.rs"]
+mod stuck;
+
 use std::sync::Arc;
 use std::time::Duration;
 

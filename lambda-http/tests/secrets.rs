@@ -1,16 +1,23 @@
 //! Secrets show up in no log, metric, record or message: canaries are looked for (threat 42).
 //!
-//! By itself in a binary, because it has the process's logger.
+//! In a binary of its own, because the first of these has the process's logger.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 use std::sync::{Arc, Mutex};
 
+use lambda_core::Platform;
+use lambda_core::model::RuntimeName;
+use lambda_core::runtime::fake::FakeRuntime;
 use lambda_http::HttpOptions;
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use support::{OPERATOR, Server};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -89,7 +96,9 @@ async fn secrets_are_in_no_log_metric_record_or_message() {
             .json(&event)
             .send()
             .await;
-        expect_none("an answer", &String::from_utf8_lossy(&failed.body));
+        let said = String::from_utf8_lossy(&failed.body);
+        assert!(said.contains("on purpose"), "it ran: {said}");
+        expect_none("an answer", &said);
     }
     // Refusals quote what was sent as far as that helps, and never a secret.
     let refused = [
@@ -179,4 +188,107 @@ async fn secrets_are_in_no_log_metric_record_or_message() {
         .filter(|line| line.contains("lambda_") || !line.contains("TRACE"))
         .collect();
     expect_none("the log", &ours.join("\n"));
+}
+
+/// Of all that is on the disk, only the function's own rows and its code's hold what the function
+/// was given; no record does, and nothing holds an event or a token.
+#[tokio::test]
+async fn secrets_are_in_no_journal_and_in_no_table_of_records() {
+    let root = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/lambda.db", root.path().display());
+    let platform = Platform::builder()
+        .data_dir(root.path().join("data"))
+        .store(lambda_store::open(&url).await.unwrap())
+        .runtime(Arc::new(FakeRuntime::new(RuntimeName::docker())))
+        .build()
+        .await
+        .unwrap();
+    let code = "fake:raise\n# canary-in-the-code";
+    let mut new = lambda_core::NewFunction::python("f", code).unwrap();
+    let (key, value) = ("KEY".to_owned(), "canary-in-the-environment".to_owned());
+    new.config.env.insert(key, value);
+    let function = platform.deploy(new.handler("case.handler")).await.unwrap();
+    let scopes = vec![lambda_core::model::Scope::Invoke];
+    let (_, secret) = platform.token_create("t", scopes).await.unwrap();
+    let event = json!({"secret": "canary-in-the-event", "message": "on purpose"}).to_string();
+    for _ in 0..10 {
+        let request = lambda_core::ExecuteRequest::new(function.id).event(event.clone());
+        let outcome = platform.execute(request).await.unwrap();
+        assert_eq!(outcome.error.unwrap().message, "on purpose");
+    }
+    let secrets = [&CANARIES[..3], &[&*secret]].concat();
+    // What the journal has of these calls, before it is moved into the store.
+    let journal = files(&root.path().join("data"));
+    assert!(journal.iter().any(|(_, bytes)| holds(bytes, "on purpose")));
+    for (path, bytes) in journal {
+        for secret in &secrets {
+            assert!(!holds(&bytes, secret), "{secret:?} is in {path:?}");
+        }
+    }
+    platform.close().await;
+
+    let mut database = sqlx::sqlite::SqliteConnectOptions::from_str(&url)
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    let mut found = BTreeSet::new();
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table'";
+    let tables: Vec<String> = sqlx::query_scalar(tables)
+        .fetch_all(&mut database)
+        .await
+        .unwrap();
+    for table in tables {
+        let columns = format!("SELECT name FROM pragma_table_info('{table}')");
+        let columns: Vec<String> = sqlx::query_scalar(AssertSqlSafe(columns))
+            .fetch_all(&mut database)
+            .await
+            .unwrap();
+        for column in columns {
+            for secret in &secrets {
+                let count = format!(
+                    "SELECT count(*) FROM \"{table}\" WHERE instr(CAST(\"{column}\" AS BLOB), ?)"
+                );
+                let count: i64 = sqlx::query_scalar(AssertSqlSafe(count))
+                    .bind(secret.as_bytes())
+                    .fetch_one(&mut database)
+                    .await
+                    .unwrap();
+                if count > 0 {
+                    found.insert((table.clone(), *secret));
+                }
+            }
+        }
+    }
+    let expected = [
+        ("function_version", "canary-in-the-environment"),
+        ("upload_chunk", "canary-in-the-code"),
+    ];
+    let expected = expected.map(|(table, secret)| (table.to_owned(), secret));
+    assert_eq!(found, BTreeSet::from(expected));
+    let records: i64 = sqlx::query_scalar("SELECT count(*) FROM invocation")
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(records, 10);
+}
+
+/// All files below a directory, with what is in them.
+fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            found.push((path, bytes));
+        }
+    }
+    found
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|part| part == text.as_bytes())
 }

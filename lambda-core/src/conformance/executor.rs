@@ -14,8 +14,8 @@ use super::suite::{Case, Failures, run_cases};
 use crate::error::ErrorKind;
 use crate::executor::ExecuteRequest;
 use crate::model::{
-    FunctionPatch, FunctionRef, Language, Namespace, Outcome, RequestId, RuntimeName, StartKind,
-    Status, Termination, Traceparent,
+    FunctionName, FunctionPatch, FunctionRef, Language, Namespace, Outcome, RequestId, RuntimeName,
+    StartKind, Status, Termination, Traceparent,
 };
 use crate::platform::{NewFunction, Platform};
 use crate::store::ListInvocations;
@@ -456,11 +456,25 @@ async fn deleted(h: ExecutorHarness) {
         gone.map_err(|error| error.kind()).err(),
         Some(ErrorKind::NotFound)
     );
-    let second = h.deploy(Language::Python, "echo", true).await;
+    // Other code under the same name: what answers is that.
+    let name = FunctionName::new("suite-python-echo-true").expect("a name");
+    let source = h.sources.handler(Language::Python, "raise");
+    let mut second = NewFunction::python(name.as_str(), source).expect("a name");
+    second.config.runtime = h.runtime.clone();
+    let second = h.platform.function_create(second.handler("case.handler"));
+    let second = FunctionRef::Id(second.await.expect("created").id);
     assert_ne!(first, second);
-    let outcome = h.execute(ExecuteRequest::new(second)).await;
-    assert_eq!(outcome.version, 1);
-    assert_ne!(outcome.start, StartKind::Warm);
+    for is_warm in [false, true, true] {
+        let outcome = h.execute(ExecuteRequest::new(FunctionRef::Name(name.clone())));
+        let outcome = outcome.await;
+        assert_eq!(outcome.version, 1);
+        assert_eq!(outcome.status, Status::FunctionError, "{outcome:?}");
+        assert_eq!(outcome.start == StartKind::Warm, is_warm, "{outcome:?}");
+    }
+    let gone = h.platform.execute(ExecuteRequest::new(first)).await;
+    let gone = gone.map_err(|error| error.kind()).err();
+    assert_eq!(gone, Some(ErrorKind::NotFound));
+    h.platform.function_delete(&second).await.expect("deleted");
 }
 
 async fn concurrency(h: ExecutorHarness) {

@@ -1,6 +1,8 @@
 //! Nothing is left behind: by failed starts, by callers that go away, by dead owners
 //! (threats 25 and 26).
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use lambda_core::ErrorKind;
@@ -49,6 +51,7 @@ async fn failed_starts(runtime: &str) {
     };
     make_empty_image().await;
     let since = now();
+    let stale = stale_layers().await;
     for _ in 0..BROKEN_STARTS {
         let mut request = request(&bench);
         request.image = Some(EMPTY_IMAGE.to_owned());
@@ -74,20 +77,57 @@ async fn failed_starts(runtime: &str) {
     request.image = Some(EMPTY_IMAGE.to_owned());
     bench.runtime.create(request).await.unwrap_err();
     bench.expect_clean().await;
-    // Nor processes that Docker does not list.
-    let mut left = processes_of(&bench, &since).await;
-    for _ in 0..20 {
+    // Nor processes, mounts or cgroups that Docker does not list.
+    let ids = ids_of(&bench, &since).await;
+    // The last of them may take a moment; another test's containers come and go.
+    let mut left = Vec::new();
+    for _ in 0..100 {
+        let layers = stale_layers().await;
+        left = left_of(&ids, bench.data_dir.path());
+        left.extend(layers.difference(&stale).cloned());
         if left.is_empty() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-        left = processes_of(&bench, &since).await;
     }
     assert_eq!(left, Vec::<String>::new());
 }
 
-/// Command lines of processes of containers that this bench has ever made.
-async fn processes_of(bench: &Bench, since: &str) -> Vec<String> {
+/// Mounted file systems of containers that do not exist.
+async fn stale_layers() -> BTreeSet<String> {
+    let root = docker(&["info", "--format", "{{.DockerRootDir}}"]).await;
+    let root = format!("{}/overlay2/", root[0]);
+    let ids = docker(&["ps", "-aq", "--no-trunc"]).await;
+    let mut layers = BTreeSet::new();
+    for id in ids {
+        // It may be gone by now.
+        let format = "{{index .GraphDriver.Data \"MergedDir\"}}";
+        let found = tokio::process::Command::new("docker")
+            .args(["inspect", "--format", format, &id])
+            .output()
+            .await
+            .unwrap();
+        let path = String::from_utf8(found.stdout).unwrap();
+        layers.insert(path.trim().to_owned());
+    }
+    mount_points()
+        .filter(|point| point.starts_with(&root) && point.ends_with("/merged"))
+        .filter(|point| !point.ends_with("-init/merged") && !layers.contains(point))
+        .collect()
+}
+
+fn mount_points() -> impl Iterator<Item = String> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let points: Vec<_> = mounts
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(str::to_owned)
+        .collect();
+    points.into_iter()
+}
+
+/// Ids of the containers that this bench has made.
+async fn ids_of(bench: &Bench, since: &str) -> Vec<String> {
     let owner = format!("label=lambda-platform.owner={}", bench.owner);
     let ids = docker(&[
         "events",
@@ -105,11 +145,37 @@ async fn processes_of(bench: &Bench, since: &str) -> Vec<String> {
     .await;
     // Docker remembers the last 256 events only, of all that it runs.
     assert!(ids.len() >= 10, "{ids:?}");
-    std::fs::read_dir("/proc")
+    ids
+}
+
+/// What names one of these containers, or the data directory: command lines of processes, mount
+/// points, and cgroups.
+fn left_of(ids: &[String], data_dir: &Path) -> Vec<String> {
+    let data_dir = data_dir.to_str().unwrap();
+    let commands = std::fs::read_dir("/proc")
         .unwrap()
-        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("cmdline")).ok())
-        .filter(|command| ids.iter().any(|id| command.contains(id)))
-        .collect()
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("cmdline")).ok());
+    let names = |text: &String| ids.iter().any(|id| text.contains(id));
+    let mut left: Vec<_> = commands.filter(names).collect();
+    left.extend(mount_points().filter(|point| names(point) || point.contains(data_dir)));
+    left.extend(
+        cgroups(Path::new("/sys/fs/cgroup"))
+            .into_iter()
+            .filter(names),
+    );
+    left
+}
+
+/// The control groups that there are.
+fn cgroups(below: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(below).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.push(entry.path().display().to_string());
+            found.extend(cgroups(&entry.path()));
+        }
+    }
+    found
 }
 
 /// In Unix seconds, as Docker's client reads it.

@@ -1,10 +1,10 @@
 //! Output and results without end cost the host neither disk nor memory (threats 21 and 22).
 
-use std::path::Path;
 use std::time::Duration;
 
 use lambda_core::model::Status;
 
+use crate::disk::{self, bytes_below};
 use crate::for_each_runtime;
 use crate::{World, length, peak_kib, reset_peak, result};
 
@@ -14,13 +14,14 @@ const GROWTH_KIB_MAX: u64 = 96 * 1024;
 /// What one record and the store around it may need on the disk.
 const DISK_BYTES_MAX: u64 = 4 << 20;
 
-/// Writes for as long as it is told to, and answers with how many MiB it has written.
+/// Writes to both streams for as long as it is told to, and answers with how many MiB it has
+/// written.
 const FLOOD: &str = r#"
 import os, time
 def handler(event, context):
     block, written, end = b"x" * (1 << 16), 0, time.monotonic() + event["seconds"]
     while time.monotonic() < end:
-        written += os.write(1, block)
+        written += os.write(1, block) + os.write(2, block)
     return written >> 20
 "#;
 
@@ -53,19 +54,6 @@ def handler(event, context):
     time.sleep(60)
 "#;
 
-fn bytes_below(directory: &Path) -> u64 {
-    let entries = std::fs::read_dir(directory).unwrap();
-    let sizes = entries.map(|entry| {
-        let path = entry.unwrap().path();
-        match path.symlink_metadata() {
-            Ok(found) if found.is_dir() => bytes_below(&path),
-            Ok(found) => found.len(),
-            Err(_) => 0,
-        }
-    });
-    sizes.sum()
-}
-
 for_each_runtime! {
     async fn a_flood_of_output_costs_neither_disk_nor_memory(bench: &Bench) {
         let world = World::open(bench).await;
@@ -79,12 +67,16 @@ for_each_runtime! {
         let outcome = world.call(function, &event, Duration::from_secs(seconds + 10)).await;
         let mib: u64 = result(&outcome).parse().unwrap();
         assert!(mib > 16, "only {mib} MiB came");
-        assert!(outcome.stdout.truncated);
-        assert_eq!(outcome.stdout.text.len(), 1 << 20);
+        for stream in [&outcome.stdout, &outcome.stderr] {
+            assert!(stream.truncated);
+            assert_eq!(stream.text.len(), 1 << 20);
+        }
+        disk::expect_nothing_written(bench).await;
         let grown = bytes_below(bench.data_dir.path()).saturating_sub(disk);
         assert!(grown < DISK_BYTES_MAX, "the disk grew by {grown} bytes for {mib} MiB");
-        let grown = peak_kib().saturating_sub(memory);
-        assert!(grown < GROWTH_KIB_MAX, "memory grew by {grown} KiB for {mib} MiB");
+        let memory = peak_kib().saturating_sub(memory);
+        assert!(memory < GROWTH_KIB_MAX, "memory grew by {memory} KiB for {mib} MiB");
+        println!("{}: {mib} MiB in {seconds} s: the disk grew by {grown} bytes, memory by {memory} KiB", bench.runtime.name());
         world.close().await;
     }
 

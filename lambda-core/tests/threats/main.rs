@@ -9,6 +9,7 @@
 mod support;
 
 mod bomb;
+mod disk;
 mod floods;
 mod reuse;
 

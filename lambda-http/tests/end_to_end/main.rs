@@ -10,6 +10,7 @@ mod fields;
 mod models;
 mod original_log;
 mod recovery;
+mod recursion;
 mod resets;
 mod server;
 mod without_server;

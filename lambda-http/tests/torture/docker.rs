@@ -112,13 +112,11 @@ fn launch(root: &Path) -> Child {
         .append(true)
         .open(root.join("log"))
         .unwrap();
-    Command::new("dockerd")
-        .args([
-            "--config-file",
-            &at("daemon.json"),
-            "--data-root",
-            &at("data"),
-        ])
+    // In a network namespace of its own: one without a bridge would take down that of the machine's
+    // own daemon.
+    Command::new("unshare")
+        .args(["--net", "dockerd", "--config-file", &at("daemon.json")])
+        .args(["--data-root", &at("data")])
         .args(["--exec-root", &at("exec"), "--pidfile", &at("pid")])
         .args(["--host", &format!("unix://{}", at("docker.sock"))])
         .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])

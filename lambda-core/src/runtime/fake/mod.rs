@@ -2,7 +2,7 @@
 //!
 //! It passes the same suite as the real ones, so that everything above can be tested on any
 //! machine. A function's code is `fake:` and the name of a case out of images/cases, which
-//! the task acts out.
+//! the task acts out; further lines are left alone.
 
 mod process;
 mod sandbox;

@@ -63,8 +63,9 @@ impl Process {
         let code = String::from_utf8_lossy(init.body.get(config_len..)?).into_owned();
         let is_script = config["handler"].is_null();
         let case = code
-            .trim()
-            .strip_prefix("fake:")
+            .lines()
+            .next()
+            .and_then(|line| line.trim().strip_prefix("fake:"))
             .unwrap_or_default()
             .to_owned();
         if case == "missing-module" {
