@@ -37,6 +37,7 @@ main() {
     section "example: an embedding application" example
     section "example: the demo" demo
     section "supply chain" scripts/supply-chain.sh
+    section "pinned images" scripts/test-pins.sh
     section "fuzzing the HTTP API" scripts/fuzz-api.sh 60
     section "torture" torture
     summary

@@ -39,7 +39,7 @@ main() {
         exec sudo -n --preserve-env="$(compgen -e LAMBDA_T | paste -sd ,)" "$PWD/scripts/torture.sh"
     fi
     local program mariadbd
-    for program in dockerd docker mariadb-install-db; do
+    for program in dockerd docker unshare mariadb-install-db; do
         command -v "$program" >/dev/null || fail "$program is missing; scripts/setup.sh test installs it"
     done
     mariadbd=${LAMBDA_TEST_MARIADBD:-$(PATH="$PATH:/usr/sbin" command -v mariadbd)} ||

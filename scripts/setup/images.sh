@@ -1,12 +1,21 @@
 # shellcheck shell=bash
 # The base images lambda-python and lambda-javascript, and how an image is made.
 
+# What they are built from where a registry answers. A base may be pinned, as NAME[:TAG]@sha256:DIGEST:
+# then it is that very image, or none.
+PYTHON_BASE=${LAMBDA_PYTHON_BASE:-python:3.13-slim}
+JAVASCRIPT_BASE=${LAMBDA_JAVASCRIPT_BASE:-node:22-slim}
+
 setup_images() {
-    local suites
+    local suites base
+    for base in "$PYTHON_BASE" "$JAVASCRIPT_BASE"; do
+        is_image_reference "$base" || die "images: $base is no name of an image" \
+            "LAMBDA_PYTHON_BASE and LAMBDA_JAVASCRIPT_BASE are NAME[:TAG] or, pinned, NAME[:TAG]@sha256: and 64 digits."
+    done
     # Where Debian's mirrors cannot be reached, this machine's own release may do as well.
     suites="$DEBIAN_SUITE $(os_field VERSION_CODENAME)"
-    setup_image python "$suites" python3 python3 python:3.13-slim
-    setup_image javascript "$suites" nodejs node node:22-slim
+    setup_image python "$suites" python3 python3 "$PYTHON_BASE"
+    setup_image javascript "$suites" nodejs node "$JAVASCRIPT_BASE"
 }
 
 # setup_image NAME DEBIAN-SUITES DEBIAN-PACKAGE COMMAND REGISTRY-IMAGE
@@ -15,7 +24,10 @@ setup_image() {
     recipe=$(image_recipe "$@")
     if ! image_is_good "$name" "$tag" "$recipe"; then
         old=$(docker_ image inspect --format '{{.Id}}' "$tag" 2>/dev/null || true)
-        if registry_has "$base"; then
+        if is_pinned "$base"; then
+            pull_pinned "$tag" "$base"
+            build_image "$name" "$tag" "$recipe" "$base"
+        elif registry_has "$base"; then
             build_image "$name" "$tag" "$recipe" "$base"
         else
             say "image $tag: no registry answers for $base; making it from Debian packages instead"
@@ -27,6 +39,26 @@ setup_image() {
         [ -z "$old" ] || docker_ image rm "$old" >/dev/null 2>&1 || true
     fi
     say "image $tag: ok ($(image_label "$tag" lambda.image.made-by))"
+}
+
+# [REGISTRY[:PORT]/]NAME[:TAG][@sha256:DIGEST], as Docker reads it.
+is_image_reference() {
+    local host='([a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]+)?/)?' part='[a-z0-9]+([._-]+[a-z0-9]+)*'
+    local tag='(:[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127})?' digest='(@sha256:[0-9a-f]{64})?'
+    [[ $1 =~ ^$host$part(/$part)*$tag$digest$ ]]
+}
+
+is_pinned() { [[ $1 == *@* ]]; }
+
+# Nothing takes the place of a base that is pinned. Docker compares the digest; what it has then is
+# compared once more, because a reference with a tag and a digest is new to some engines.
+pull_pinned() {
+    local tag=$1 base=$2 found
+    run_logged "image $tag: pulling $base" "pull-${tag%%:*}" docker_ pull "$base" ||
+        die "image $tag: $base cannot be pulled" "It is pinned, so nothing else takes its place. See $LOG_DIR/pull-${tag%%:*}.log"
+    found=$(docker_ image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$base" 2>/dev/null || true)
+    grep -q "@${base##*@}\$" <<<"$found" ||
+        die "image $tag: what was pulled is not $base" "It is: ${found:-without a digest}"
 }
 
 # What only the tests use is kept away from what the platform needs.
@@ -69,10 +101,11 @@ registry_has() {
 build_image() {
     local name=$1 tag=$2 recipe=$3 base=$4 dockerfile
     dockerfile=$(image_dockerfile "$name")
+    sed "s|^FROM .*|FROM $base|" "$dockerfile" >"$LOG_DIR/$name.Dockerfile"
     run_logged "image $tag: building from $base" "image-$name" docker_ build --pull \
         --label "lambda.image.made-by=docker build from $base" \
         --label "lambda.image.recipe=$recipe" \
-        -t "$tag" -f "$dockerfile" "$(dirname "$dockerfile")" ||
+        -t "$tag" -f "$LOG_DIR/$name.Dockerfile" "$(dirname "$dockerfile")" ||
         die "image $tag: docker build failed" "See $LOG_DIR/image-$name.log"
 }
 
