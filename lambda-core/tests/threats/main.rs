@@ -58,7 +58,8 @@ impl World {
             .handler("app.handler");
         new.config.memory_mib = memory_mib;
         new.config.runtime = self.bench.name();
-        new.config.timeout = Duration::from_secs(20);
+        // Each call has a limit of its own; a long one where a length is set.
+        new.config.timeout = Duration::from_secs(600);
         self.platform.deploy(new).await.unwrap().id
     }
 
