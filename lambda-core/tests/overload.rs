@@ -26,7 +26,7 @@ const MEASURED: Duration = Duration::from_millis(1_500);
 const SETTLING: Duration = Duration::from_millis(500);
 
 /// A machine that others use as well may have a bad moment.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 async fn platform(runtime: &FakeRuntime, pool: PoolOptions) -> (Platform, tempfile::TempDir) {
     let data_dir = tempfile::tempdir().unwrap();
