@@ -1,13 +1,16 @@
 //! Running a function: the request, the outcome, and an invocation under way.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use lambda_core::executor::Canceller;
 use lambda_core::model::{Outcome, Payload, RuntimeName, Traceparent};
 use lambda_core::output::{LogReader, LogStream};
 use lambda_core::{Error, ExecuteRequest, Invocation, NewFunction, Platform, Result, TestRequest};
+use napi::Env;
+use napi::bindgen_prelude::{JsValue as _, PromiseRaw, within_runtime_if_available};
 use napi_derive::napi;
 use tokio_util::sync::CancellationToken;
 
@@ -146,7 +149,11 @@ impl From<Outcome> for NativeOutcome {
 /// Cancels one call, before it has started as well as while it runs.
 #[napi]
 #[derive(Default)]
-pub struct NativeCancel(pub(crate) CancellationToken);
+pub struct NativeCancel {
+    token: CancellationToken,
+    /// The run, where no task waits for it.
+    run: OnceLock<Canceller>,
+}
 
 #[napi]
 impl NativeCancel {
@@ -157,19 +164,56 @@ impl NativeCancel {
 
     #[napi]
     pub fn cancel(&self) {
-        self.0.cancel();
+        self.token.cancel();
+        if let Some(run) = self.run.get() {
+            run.cancel();
+        }
     }
 }
 
-/// Executes, and kills the run once `token` is cancelled; the outcome then says so. None: it was
-/// cancelled before it had begun.
-pub(crate) async fn execute(
+impl NativeCancel {
+    pub(crate) fn token(&self) -> CancellationToken {
+        self.token.clone()
+    }
+}
+
+type Resolver = Box<dyn FnOnce(Env) -> napi::Result<Option<NativeOutcome>> + Send>;
+
+/// Executes, and kills the run once `cancel` says so; the outcome then says so too. None: it was
+/// cancelled before it had begun. The event loop's own thread begins it: a warm sandbox is at work
+/// when this returns, and the platform's threads wake up meanwhile.
+pub(crate) fn execute<'env>(
+    env: &'env Env,
     platform: Platform,
     request: NativeRequest,
-    token: Option<CancellationToken>,
-) -> Result<Option<NativeOutcome>> {
-    let request = request.try_into()?;
-    finish(platform.start(request), token).await
+    cancel: Option<&NativeCancel>,
+) -> napi::Result<PromiseRaw<'env, Option<NativeOutcome>>> {
+    let mut start = Box::pin(async move {
+        let mut request = ExecuteRequest::try_from(request)?;
+        request.from_event_loop = true;
+        platform.start(request).await
+    });
+    // What it waits for, such as the store, wakes nobody yet; its task asks again at once.
+    let mut nobody = Context::from_waker(Waker::noop());
+    let begun = within_runtime_if_available(|| start.as_mut().poll(&mut nobody));
+    let Poll::Ready(started) = begun else {
+        let token = cancel.map(NativeCancel::token);
+        return env.spawn_future(async move { finish(start, token).await.map_err(to_js) });
+    };
+    let (deferred, promise) = env.create_deferred::<Option<NativeOutcome>, Resolver>()?;
+    match started {
+        Ok(invocation) => {
+            if let Some(cancel) = cancel {
+                let _ = cancel.run.set(invocation.canceller());
+            }
+            invocation.on_end(move |outcome| match outcome {
+                Ok(outcome) => deferred.resolve(Box::new(|_| Ok(Some(outcome.into())))),
+                Err(error) => deferred.reject(to_js(error)),
+            });
+        }
+        Err(error) => deferred.reject(to_js(error)),
+    }
+    Ok(PromiseRaw::new(env.raw(), promise.raw()))
 }
 
 /// As [`execute`], for code that is not deployed.

@@ -47,9 +47,7 @@ impl NativePlatform {
         request: NativeRequest,
         cancel: Option<&NativeCancel>,
     ) -> napi::Result<PromiseRaw<'env, Option<NativeOutcome>>> {
-        let token = cancel.map(|cancel| cancel.0.clone());
-        let run = invocation::execute(self.0.clone(), request, token);
-        env.spawn_future(async move { run.await.map_err(to_js) })
+        invocation::execute(env, self.0.clone(), request, cancel)
     }
 
     #[napi]
@@ -67,7 +65,7 @@ impl NativePlatform {
         test: NativeTest,
         cancel: Option<&NativeCancel>,
     ) -> napi::Result<PromiseRaw<'env, Option<NativeOutcome>>> {
-        let token = cancel.map(|cancel| cancel.0.clone());
+        let token = cancel.map(NativeCancel::token);
         let platform = self.0.clone();
         env.spawn_future(async move {
             let request = test_request(spec, test).await;

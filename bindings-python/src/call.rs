@@ -7,13 +7,17 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use lambda_core::Result;
+use lambda_core::executor::Canceller;
+use lambda_core::model::Outcome;
+use lambda_core::{ExecuteRequest, Platform, Result};
 use pyo3::prelude::*;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tracing::Dispatch;
 
 use crate::completion::{Completions, finish};
+use crate::error::to_py;
+use crate::invocation;
 
 /// How long Ctrl-C may go unheard in a synchronous call.
 const SIGNAL_POLL: Duration = Duration::from_millis(50);
@@ -23,13 +27,23 @@ pub(crate) type Sink<'py> = Option<Bound<'py, Completions>>;
 
 /// A call that an event loop waits for.
 #[pyclass(frozen, module = "lambdabox._native")]
-pub(crate) struct Call(AbortHandle);
+pub(crate) struct Call(Given);
+
+enum Given {
+    /// To a task; a sandbox that it started dies with it.
+    ToTask(AbortHandle),
+    /// To a sandbox.
+    ToSandbox(Canceller),
+}
 
 #[pymethods]
 impl Call {
     /// Gives it up; a sandbox that it started is killed.
     fn cancel(&self) {
-        self.0.abort();
+        match &self.0 {
+            Given::ToTask(task) => task.abort(),
+            Given::ToSandbox(canceller) => canceller.cancel(),
+        }
     }
 }
 
@@ -53,16 +67,7 @@ where
     T: Send + 'static,
     F: FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
 {
-    let operation = async move {
-        let result = operation.await;
-        if let Err(error) = &result
-            && std::error::Error::source(error).is_some()
-        {
-            // The exception does not carry it: it may name paths and queries.
-            tracing::debug!(target: "lambda_error", ?error, "an operation failed");
-        }
-        result
-    };
+    let operation = async move { logged(operation.await) };
     let Some(sink) = sink else {
         let result = wait(py, threads, operation)?;
         return finish(py, result, convert);
@@ -72,7 +77,54 @@ where
         let result = operation.await;
         queue.push(token, Box::new(move |py| finish(py, result, convert)));
     });
-    Ok(Py::new(py, Call(task.abort_handle()))?.into_any())
+    Ok(Py::new(py, Call(Given::ToTask(task.abort_handle())))?.into_any())
+}
+
+/// As [`run`] with [`invocation::execute`]. An event loop's own thread begins it: a warm sandbox is
+/// at work when this returns, and the platform's threads wake up meanwhile.
+pub(crate) fn execute(
+    py: Python<'_>,
+    threads: &Threads,
+    sink: Sink<'_>,
+    token: u64,
+    (platform, mut request): (Platform, ExecuteRequest),
+    convert: fn(Python<'_>, &Outcome) -> PyResult<Py<PyAny>>,
+) -> PyResult<Py<PyAny>> {
+    let convert = move |py: Python<'_>, outcome| convert(py, &outcome);
+    let Some(queue) = sink.as_ref().map(|sink| sink.get().queue()) else {
+        let run = invocation::execute(platform, request);
+        return self::run(py, threads, None, token, run, convert);
+    };
+    request.from_event_loop = true;
+    let mut start = Box::pin(async move { platform.start(request).await });
+    let begun = py.detach(|| {
+        let _entered = threads.handle.enter();
+        let _logging = tracing::dispatcher::set_default(&threads.dispatch);
+        // What it waits for, such as the store, wakes nobody yet; its task asks again at once.
+        let mut nobody = Context::from_waker(Waker::noop());
+        start.as_mut().poll(&mut nobody).map(logged)
+    });
+    let Poll::Ready(started) = begun else {
+        let run = async move { invocation::finish(start.await?).await };
+        return self::run(py, threads, sink, token, run, convert);
+    };
+    let invocation = started.map_err(to_py)?;
+    let canceller = invocation.canceller();
+    invocation.on_end(move |outcome| {
+        let outcome = logged(outcome);
+        queue.push(token, Box::new(move |py| finish(py, outcome, convert)));
+    });
+    Ok(Py::new(py, Call(Given::ToSandbox(canceller)))?.into_any())
+}
+
+fn logged<T>(result: Result<T>) -> Result<T> {
+    if let Err(error) = &result
+        && std::error::Error::source(error).is_some()
+    {
+        // The exception does not carry it: it may name paths and queries.
+        tracing::debug!(target: "lambda_error", ?error, "an operation failed");
+    }
+    result
 }
 
 /// Waits on this thread without the interpreter's lock. A signal's handler that raises, as

@@ -29,7 +29,7 @@ pub(crate) async fn test(platform: lambda_core::Platform, request: TestRequest) 
     finish(invocation).await
 }
 
-async fn finish(invocation: lambda_core::Invocation) -> Result<Outcome> {
+pub(crate) async fn finish(invocation: lambda_core::Invocation) -> Result<Outcome> {
     let mut guard = CancelOnDrop(Some(invocation.canceller()));
     let outcome = invocation.outcome().await;
     guard.0 = None;

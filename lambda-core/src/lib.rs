@@ -13,6 +13,7 @@ mod archive;
 pub mod conformance;
 mod data_dir;
 mod error;
+mod event_loop;
 pub mod executor;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

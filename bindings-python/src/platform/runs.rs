@@ -27,10 +27,8 @@ impl Platform {
         convert: fn(Python<'_>, &Outcome) -> PyResult<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let request = run.execute(py, function)?;
-        let run = invocation::execute(self.0.platform()?.clone(), request);
-        call::run(py, &self.0.threads, sink, token, run, move |py, outcome| {
-            convert(py, &outcome)
-        })
+        let call = (self.0.platform()?.clone(), request);
+        call::execute(py, &self.0.threads, sink, token, call, convert)
     }
 
     /// Starts an invocation, for the caller to hold.

@@ -1,6 +1,7 @@
 //! The suite that every [`Executor`](crate::Executor) must pass, seen through a platform
 //! that uses it.
 
+mod event_loop;
 mod history;
 mod undeployed;
 
@@ -83,6 +84,10 @@ pub async fn run(harness: &ExecutorHarness) -> Result<(), Failures> {
             Case::new("concurrency_is_a_bound_and_all_are_served", |h| {
                 Box::pin(concurrency(h))
             }),
+            Case::new(
+                "an_event_loop_may_begin_a_run_and_is_told_of_its_end",
+                |h| Box::pin(event_loop::started(h)),
+            ),
             Case::new("logs_are_live_and_end", |h| Box::pin(logs(h))),
             Case::new("a_function_sees_its_place_in_the_callers_trace", |h| {
                 Box::pin(traceparent(h))

@@ -26,6 +26,7 @@ use super::{
     TestRequest,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::event_loop;
 use crate::model::limits::{ARGS_BYTES_MAX, ARGS_MAX, EVENT_BYTES_MAX};
 use crate::model::{
     CodeSource, Function, FunctionId, FunctionSelector, InvocationEntry, InvocationOutput,
@@ -170,7 +171,7 @@ impl Executor for LocalExecutor {
             function,
             undeployed: None,
         };
-        Ok(shared.spawn(run))
+        Ok(shared.spawn(run, request.from_event_loop))
     }
 
     async fn start_test(&self, request: TestRequest) -> Result<Invocation> {
@@ -218,7 +219,7 @@ impl Executor for LocalExecutor {
                 pool_version: shared.tests.fetch_add(1, Ordering::Relaxed),
             }),
         };
-        Ok(shared.spawn(run))
+        Ok(shared.spawn(run, false))
     }
 
     async fn cancel(&self, namespace: &Namespace, id: RequestId) -> Result<()> {
@@ -285,8 +286,8 @@ impl Executor for LocalExecutor {
 impl Shared {
     /// Whoever asked may go away, the run goes on: in a task of its own, unless it ends at its
     /// first poll. A warm call mostly does, and waking another thread for it takes longer than
-    /// the call itself.
-    fn spawn(self: &Arc<Self>, run: Run) -> Invocation {
+    /// the call itself. On an event loop's thread the first poll waits for nothing.
+    fn spawn(self: &Arc<Self>, run: Run, from_event_loop: bool) -> Invocation {
         let function = Arc::clone(&run.function);
         let (invocation, driver) = Invocation::new(run.request_id, run.target());
         let stay = self
@@ -302,7 +303,10 @@ impl Shared {
         // What it waits for wakes nobody yet; its task asks again at once.
         let mut nobody = Context::from_waker(Waker::noop());
         // A runtime that panics ends this run alone, as it would in a task.
-        let first = AssertUnwindSafe(|| task.as_mut().poll(&mut nobody));
+        let first = AssertUnwindSafe(|| match from_event_loop {
+            true => event_loop::begin(|| task.as_mut().poll(&mut nobody)),
+            false => task.as_mut().poll(&mut nobody),
+        });
         if let Ok(Poll::Pending) = catch_unwind(first) {
             tokio::spawn(task);
         }

@@ -5,6 +5,7 @@
 
 mod code;
 mod local;
+mod on_end;
 mod outcome;
 mod packages;
 mod run;
@@ -140,6 +141,9 @@ pub struct ExecuteRequest {
     pub trace_id: Option<String>,
     /// The trace that it is a part of; the function gets it with the invocation as the parent.
     pub traceparent: Option<Traceparent>,
+    /// Whether an event loop's thread starts it, which nothing may keep waiting, not even for the
+    /// microseconds in which a warm sandbox answers.
+    pub from_event_loop: bool,
 }
 
 impl ExecuteRequest {
@@ -156,6 +160,7 @@ impl ExecuteRequest {
             request_id: RequestId::new(),
             trace_id: None,
             traceparent: None,
+            from_event_loop: false,
         }
     }
 
@@ -322,6 +327,13 @@ impl Invocation {
                 "The executor dropped the invocation.",
             ))
         })
+    }
+
+    /// Has `told` called with what [`outcome`](Self::outcome) would return, by the thread on which
+    /// the run ends, or by this one if it has ended. It must neither wait nor do much: this is for
+    /// event loops, which are told by other means than a waker.
+    pub fn on_end(self, told: impl FnOnce(Result<Outcome>) + Send + 'static) {
+        on_end::tell(self.outcome(), Box::new(told));
     }
 }
 

@@ -14,6 +14,7 @@ use super::code::Code;
 use super::outcome::Ending;
 use super::{InvocationDriver, InvocationTarget};
 use crate::error::Result;
+use crate::event_loop;
 use crate::model::{
     CodeFormat, Function, Outcome, OwnerId, RequestId, RuntimeName, StartKind, Termination,
     Timings, Traceparent,
@@ -143,6 +144,7 @@ impl Run {
         owner: OwnerId,
         driver: &InvocationDriver,
     ) -> Result<Option<Lease>> {
+        event_loop::leave().await;
         let mut create = CreateSandbox::for_function(owner, &self.function);
         if self.undeployed.is_none() {
             create.code_directory = code.to_mount(&self.function).await?;
@@ -303,11 +305,18 @@ impl Run {
         driver: &InvocationDriver,
         reply: impl Future<Output = Result<SandboxReply>>,
     ) -> Reply {
+        let otherwise = async {
+            event_loop::leave().await;
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(deadline) => Reply::Timeout,
+                () = self.cancelled(driver) => Reply::Cancelled,
+            }
+        };
         tokio::select! {
             biased;
             reply = reply => Reply::Sandbox(reply),
-            () = tokio::time::sleep_until(deadline) => Reply::Timeout,
-            () = self.cancelled(driver) => Reply::Cancelled,
+            otherwise = otherwise => otherwise,
         }
     }
 

@@ -22,6 +22,7 @@ use super::stats::{PoolStats, RuntimeStats};
 use super::survey::StatusFile;
 use super::{refusal, upkeep};
 use crate::error::{Error, Result};
+use crate::event_loop;
 use crate::model::{FunctionId, OwnerId, RuntimeName, SandboxId, StartKind};
 use crate::runtime::{BOOT_TIMEOUT, CreateSandbox, Runtime, Sandbox};
 
@@ -282,10 +283,11 @@ impl Pool {
     /// The lease, if its sandbox lives; dropping one whose sandbox died while it idled
     /// discards it.
     async fn usable(&self, lease: Lease) -> Option<Lease> {
-        if let Some(frost) = lease.frost()
-            && !thaw(&**lease.sandbox(), frost).await
-        {
-            return None;
+        if let Some(frost) = lease.frost() {
+            event_loop::leave().await;
+            if !thaw(&**lease.sandbox(), frost).await {
+                return None;
+            }
         }
         lease.sandbox().is_alive().then_some(lease)
     }

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::pin::pin;
 use std::time::Duration;
 
 use rustix::io::retry_on_intr;
 use tokio::net::unix::pipe::Receiver;
 
+use crate::event_loop;
 use crate::output::{LogStream, OutputCapture};
 
 /// Asked for, so that a function seldom waits for the host. Where it is refused a pipe keeps
@@ -59,13 +59,18 @@ impl OutputPipes {
         output: &OutputCapture,
         work: impl Future<Output = T>,
     ) -> T {
-        let mut work = pin!(work);
+        let pump = async {
+            event_loop::leave().await;
+            tokio::select! {
+                never = self.stdout.pump(output) => never,
+                never = self.stderr.pump(output) => never,
+            }
+        };
         tokio::select! {
             // First the connection: a flood must not delay the reply.
             biased;
-            done = &mut work => done,
-            never = self.stdout.pump(output) => match never {},
-            never = self.stderr.pump(output) => match never {},
+            done = work => done,
+            never = pump => match never {},
         }
     }
 

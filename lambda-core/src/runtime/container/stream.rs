@@ -20,6 +20,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 
 use super::exchange::cores_are_left;
+use crate::event_loop;
 
 /// At most this is read at once: what is read into is zeroed first.
 const READ_BYTES: usize = 64 * 1024;
@@ -101,6 +102,9 @@ impl AsyncRead for SandboxStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.is_answer_due && event_loop::is_beginning() {
+            return Poll::Pending;
+        }
         // Answers that come at once must not keep the task from letting others run.
         let proceed = ready!(tokio::task::coop::poll_proceed(context));
         let is_answer_due = std::mem::take(&mut this.is_answer_due);
@@ -180,7 +184,10 @@ impl Chance {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future as _;
     use std::io::{Read as _, Write as _};
+    use std::pin::pin;
+    use std::task::Waker;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -233,6 +240,22 @@ mod tests {
         assert_eq!(looks, 4, "after 1, 3 and 7 answers in between");
         drop(host);
         answering.join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_event_loops_thread_does_not_look_and_whoever_goes_on_does() {
+        let (mut host, mut sandbox) = pair(Duration::from_secs(60));
+        host.write_all(b"?").await.unwrap();
+        let mut byte = [0];
+        let mut reading = pin!(host.read(&mut byte));
+        let mut nobody = Context::from_waker(Waker::noop());
+        // With a minute's look this returned only once there were an answer.
+        let begun = event_loop::begin(|| reading.as_mut().poll(&mut nobody));
+        assert!(begun.is_pending());
+        sandbox.write_all(b"!").unwrap();
+        let found = reading.as_mut().poll(&mut nobody);
+        assert!(matches!(found, Poll::Ready(Ok(1))), "at the first look");
+        assert!(host.registered.is_none());
     }
 
     #[tokio::test]
