@@ -112,7 +112,7 @@ const TARGETS: [Target; 4] = [
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    interruptible(compare(&args)).await
+    interruptible(Box::pin(compare(&args))).await
 }
 
 async fn compare(args: &Args) -> Result<()> {

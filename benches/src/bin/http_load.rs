@@ -68,7 +68,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> Result<()> {
     let args = Args::parse();
-    interruptible(measure(&args)).await
+    interruptible(Box::pin(measure(&args))).await
 }
 
 async fn measure(args: &Args) -> Result<()> {

@@ -39,7 +39,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    interruptible(measure(Args::parse())).await
+    interruptible(Box::pin(measure(Args::parse()))).await
 }
 
 async fn measure(args: Args) -> Result<()> {
