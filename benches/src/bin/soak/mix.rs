@@ -75,6 +75,22 @@ pub(crate) struct Mix {
     hang: Vec<Bytes>,
 }
 
+/// Of so many calls one may be refused (429): what else the machine does may take its cores for longer
+/// than a call waits for a sandbox.
+const CALLS_PER_REFUSAL: u64 = 10_000;
+
+/// The server had no sandbox for a call in time.
+#[derive(Debug)]
+struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 /// What the callers count.
 #[derive(Default)]
 pub(crate) struct Counts {
@@ -84,6 +100,7 @@ pub(crate) struct Counts {
     crashes: AtomicU64,
     timeouts: AtomicU64,
     deploys: AtomicU64,
+    refused: AtomicU64,
     wrong: AtomicU64,
     first_wrong: Mutex<Option<String>>,
 }
@@ -104,6 +121,10 @@ impl Counts {
 
     /// What is to be said of answers that were not as they should be.
     pub(crate) fn wrong(&self) -> Option<String> {
+        let refused = self.refused.load(Ordering::Relaxed);
+        if refused * CALLS_PER_REFUSAL > self.calls() {
+            return Some(format!("{refused} calls were refused"));
+        }
         let first = self
             .first_wrong
             .lock()
@@ -115,12 +136,16 @@ impl Counts {
         ))
     }
 
-    fn add_wrong(&self, answer: String) {
+    fn add_failure(&self, failure: &lambda_benches::Error) {
+        if failure.is::<Refused>() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         self.wrong.fetch_add(1, Ordering::Relaxed);
         self.first_wrong
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(answer);
+            .get_or_insert(failure.to_string());
     }
 }
 
@@ -129,11 +154,12 @@ impl fmt::Display for Counts {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         write!(
             f,
-            "{} calls, {} crashes, {} timeouts, {} functions deployed, called and deleted; {} wrong answers",
+            "{} calls, {} crashes, {} timeouts, {} functions deployed, called and deleted; {} refused, {} wrong answers",
             count(&self.calls),
             count(&self.crashes),
             count(&self.timeouts),
             count(&self.deploys),
+            count(&self.refused),
             count(&self.wrong),
         )
     }
@@ -233,7 +259,7 @@ impl Mix {
                 latencies.push(begin.elapsed());
             }
             if let Err(error) = answered {
-                counts.add_wrong(error.to_string());
+                counts.add_failure(&error);
                 client = Client::connect(self.address).await?;
             }
             turn += CALLERS as usize;
@@ -257,7 +283,7 @@ impl Mix {
             ] {
                 match done {
                     Ok(()) => _ = counter.fetch_add(1, Ordering::Relaxed),
-                    Err(error) => counts.add_wrong(error.to_string()),
+                    Err(error) => counts.add_failure(&error),
                 }
             }
             round += 1;
@@ -330,7 +356,11 @@ async fn call(client: &mut Client, body: &Bytes, status: &str) -> Result<()> {
 
 fn expect((status, body): (StatusCode, Bytes), expected: StatusCode) -> Result<Value> {
     if status != expected {
-        return Err(format!("{status}: {}", String::from_utf8_lossy(&body)).into());
+        let said = format!("{status}: {}", String::from_utf8_lossy(&body));
+        return Err(match status {
+            StatusCode::TOO_MANY_REQUESTS => Refused(said).into(),
+            _ => said.into(),
+        });
     }
     Ok(serde_json::from_slice(&body)?)
 }
