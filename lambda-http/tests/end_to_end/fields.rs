@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::server::{Server, runtimes};
+use super::server::{Server, docker, runtimes};
 
 const PROBE: &str = r#"
 import os, shutil
@@ -175,14 +175,4 @@ impl Drop for Made {
             let _ = Command::new("docker").args(args).output();
         }
     }
-}
-
-fn docker(args: &[&str]) -> String {
-    let output = Command::new("docker").args(args).output().unwrap();
-    assert!(
-        output.status.success(),
-        "docker {args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::server::{Server, runtimes};
+use super::server::{Server, docker, runtimes};
 
 /// Calls itself from several threads, for as long as it may run.
 const CODE: &str = r#"
@@ -72,12 +72,6 @@ impl Drop for Network {
             .args(["network", "rm", &self.name])
             .output();
     }
-}
-
-fn docker(args: &[&str]) -> String {
-    let done = Command::new("docker").args(args).output().unwrap();
-    assert!(done.status.success(), "{done:?}");
-    String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
 fn recursive(server: &Server, runtime: &str, network: &str) -> Value {

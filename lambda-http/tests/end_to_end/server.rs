@@ -18,6 +18,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const LOOPBACK: &str = "127.0.0.1";
 
+/// What the command line of Docker printed, which has to succeed.
+pub(crate) fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().unwrap();
+    assert!(
+        output.status.success(),
+        "docker {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 /// The runtimes of this machine, as far as a test may use them.
 pub(crate) fn runtimes() -> Vec<&'static str> {
     let info = Command::new("docker")

@@ -130,6 +130,12 @@ pub(crate) fn parse_oom_kills(text: &str) -> Option<u64> {
         .and_then(|count| count.trim().parse().ok())
 }
 
+/// The cgroups of process `pid`, and where cgroups are mounted, as [`locate`] reads both.
+fn tables(pid: Pid) -> io::Result<(String, String)> {
+    let own = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero()))?;
+    Ok((own, fs::read_to_string("/proc/self/mountinfo")?))
+}
+
 /// A container's cgroup, for memory and, where they are to be had, CPU time and freezing.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
@@ -146,8 +152,7 @@ impl Cgroup {
     /// Opens the cgroup of process `pid`, which must be one that Docker made for container
     /// `container_id`: the pid may belong to another process by now.
     pub(crate) fn open(pid: Pid, container_id: &str, may_freeze: bool) -> io::Result<Self> {
-        let own = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero()))?;
-        let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+        let (own, mounts) = tables(pid)?;
         let location = locate(&own, &mounts, "memory").ok_or(io::ErrorKind::NotFound)?;
         if !location.path.to_string_lossy().contains(container_id) {
             return Err(io::ErrorKind::NotFound.into());
@@ -163,8 +168,7 @@ impl Cgroup {
     /// The freezer of the container `container_id`, whose main process has been `pid`. None:
     /// there is none any more, or this process may not use it.
     pub(crate) fn freezer_of(pid: Pid, container_id: &str) -> Option<Freezer> {
-        let own = fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero())).ok()?;
-        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        let (own, mounts) = tables(pid).ok()?;
         find_freezer(&own, &mounts, container_id)
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::process::Pid;
 
-use super::{Version, locate};
+use super::{Version, locate, tables};
 
 /// What a container may use at most.
 #[derive(Debug, Clone, Copy)]
@@ -26,13 +26,9 @@ impl Limits {
     /// process may not look at is not among them.
     pub(crate) fn missing(&self, pid: Pid, container_id: &str) -> Vec<&'static str> {
         let read = |path: &Path| fs::read_to_string(path).ok();
-        let own = format!("/proc/{}/cgroup", pid.as_raw_nonzero());
-        match (
-            read(Path::new(&own)),
-            read(Path::new("/proc/self/mountinfo")),
-        ) {
-            (Some(own), Some(mounts)) => self.missing_in(&own, &mounts, container_id, &read),
-            _ => Vec::new(),
+        match tables(pid) {
+            Ok((own, mounts)) => self.missing_in(&own, &mounts, container_id, &read),
+            Err(_) => Vec::new(),
         }
     }
 
