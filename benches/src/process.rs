@@ -21,6 +21,9 @@ use crate::http::{Call, post_once};
 /// The operator's token of the servers that are started here.
 pub const TOKEN: &str = "the operator's token of a benchmark";
 
+/// What the peer serves: the function of the others, which it gives a request instead of an event.
+const PEER_SOURCE: &str = "def handler(request):\n    return request.get_json()\n";
+
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Longer than a server takes to drain and to remove its containers.
@@ -50,6 +53,31 @@ impl Server {
                 .args(["--listen", &address.to_string()]);
         })?;
         server.call.body = Bytes::from(format!(r#"{{"name":"echo","event":{EVENT}}}"#));
+        server.call.expected = "Alice";
+        server.wait().await?;
+        Ok(server)
+    }
+
+    /// The unsandboxed peer, as its own command serves it in production (gunicorn), from the
+    /// Python environment in `directory`.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub async fn peer(directory: &Path) -> Result<Self> {
+        let binary = directory.join("bin/functions-framework");
+        let mut server = Self::start(&binary, |command, address, directory| {
+            let source = directory.join("main.py");
+            // A directory that cannot be written to fails the server in a moment.
+            let _ = std::fs::write(&source, PEER_SOURCE);
+            command
+                .args(["--target", "handler", "--host", "127.0.0.1"])
+                .args(["--port", &address.port().to_string()])
+                .arg("--source")
+                .arg(source)
+                .env("WORKERS", WORKERS.to_string());
+        })?;
+        server.call.path = "/";
+        server.call.body = Bytes::from_static(EVENT.as_bytes());
         server.call.expected = "Alice";
         server.wait().await?;
         Ok(server)

@@ -3,7 +3,8 @@
 The protocol is described in lambda-core/src/protocol/PROTOCOL.md. This file holds the
 connection, the context object and the loop of handler functions; its neighbours load code
 (lambda_loader), shape failures (lambda_errors), run scripts (lambda_script) and
-handlers in processes of their own (lambda_fresh), and tidy up between invocations (lambda_tidy).
+handlers in processes of their own (lambda_fresh), tidy up between invocations (lambda_tidy) and
+look for the next one (lambda_linger).
 
 Nothing may happen at import: `multiprocessing` with the start methods spawn and forkserver
 imports this file again in its children.
@@ -44,6 +45,7 @@ class Connection:
         # It is not inheritable, so a program that the function starts does not get it ...
         self._fd = connection.detach()
         self._unread = b""
+        self._linger = None
         # ... nor does a forked child, which would hide the death of this process.
         os.register_at_fork(after_in_child=self._close)
 
@@ -92,6 +94,14 @@ class Connection:
         import select
 
         return bool(select.select([self._fd], [], [], 0)[0])
+
+    def linger_with(self, linger):
+        """Has `linger` look for an answer for a while, for which a call of `linger` asks."""
+        self._linger = linger(self._fd)
+
+    def linger(self):
+        if self._linger is not None and not self._unread:
+            self._linger.look()
 
     def _receive(self):
         data = self._unread
@@ -319,6 +329,7 @@ def serve_handler(connection, invoker, tidier, prepare):
         path = "invocation/%s/%s" % (headers["lambda-runtime-aws-request-id"], verdict)
         connection.post(path, body, then=GET_NEXT)
         tidier.tidy()
+        connection.linger()
         connection.accepted()
 
 
@@ -329,7 +340,7 @@ def nothing():
 def preload(connection):
     """Imports what an invocation may need for as long as nobody waits for this sandbox."""
     ours = ("lambda_loader", "lambda_errors", "lambda_script", "lambda_tidy", "lambda_fresh")
-    for name in ("json", *ours, "traceback", "zipfile"):
+    for name in ("json", *ours, "lambda_linger", "traceback", "zipfile"):
         if connection.has_answer():
             return
         __import__(name)
@@ -354,6 +365,7 @@ def main():
     # Set where all processes that this one may signal are the function's.
     may_kill_all = os.environ.pop("LAMBDA_KILL_STRAYS", "") == "1"
     clears_tmp = os.environ.pop("LAMBDA_CLEAR_TMP", "") == "1"
+    busy_poll_us = int(os.environ.pop("LAMBDA_BUSY_POLL_US", "0"))
     connection.send(GET_INIT)
     # From here on the time is the host's, which may not need this sandbox for minutes.
     prepare_streams()
@@ -367,6 +379,7 @@ def main():
 
     import lambda_errors
     import lambda_fresh
+    import lambda_linger
     import lambda_loader
     import lambda_script
     import lambda_tidy
@@ -388,6 +401,8 @@ def main():
             # A process of one invocation is to end with it, which is no news.
             tidier = lambda_tidy.Tidier(may_kill_all, clears_tmp, tells=not is_fresh)
             prepare = nothing
+            if busy_poll_us > 0:
+                connection.linger_with(lambda fd: lambda_linger.Linger(fd, busy_poll_us / 1e6))
             if is_fresh:
                 invoker = lambda_fresh.Forker(invoker, flush)
                 prepare = invoker.prepare

@@ -19,7 +19,9 @@ ALLOWED_OF_TOOLS = ALLOWED | {"MPL-2.0"}
 
 # What packages say that say it in words.
 IN_WORDS = {
+    "apache 2": "Apache-2.0",
     "apache 2.0": "Apache-2.0",
+    "https://www.apache.org/licenses/license-2.0": "Apache-2.0",
     "apache license 2.0": "Apache-2.0",
     "apache software license": "Apache-2.0",
     "bsd": "BSD-3-Clause",

@@ -15,6 +15,7 @@ PYTHON = {
     "python": ROOT / ".lambda/python",
     "schemathesis": ROOT / ".lambda/schemathesis",
     "supply-chain": ROOT / ".lambda/supply-chain",
+    "peer": ROOT / ".lambda/peer",
 }
 NODE = {
     "bindings-node": ROOT / "bindings-node",

@@ -60,6 +60,10 @@ struct Args {
     /// Only this back end: docker or gvisor
     #[arg(long)]
     only: Option<String>,
+    /// A Python environment with functions-framework and gunicorn, to be measured as well:
+    /// scripts/bench-peer.sh makes one
+    #[arg(long)]
+    peer: Option<PathBuf>,
     /// The server's binary [default: `lambda` beside this one]
     #[arg(long)]
     lambda: Option<PathBuf>,
@@ -85,13 +89,22 @@ async fn measure(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The ways that take turns.
-const WAYS: [&str; 3] = ["baseline server", "`lambda serve`", "with idle followers"];
+/// The ways that take turns, the last where there is one.
+const WAYS: [&str; 4] = [
+    "baseline server",
+    "`lambda serve`",
+    "with idle followers",
+    "functions-framework",
+];
 
 async fn connections(backend: Backend, args: &Args) -> Result<Table> {
     let lambda = args.lambda.as_deref();
     let plain = Server::lambda_with(backend, lambda, SETTINGS).await?;
     let followed = Server::lambda_with(backend, lambda, SETTINGS).await?;
+    let peer = match &args.peer {
+        Some(directory) => Some(Server::peer(directory).await?),
+        None => None,
+    };
     let invoke = |server: &Server| Call {
         path: "/functions/echo/invoke",
         body: Bytes::from_static(EVENT.as_bytes()),
@@ -114,7 +127,7 @@ async fn connections(backend: Backend, args: &Args) -> Result<Table> {
     ];
     let mut table = Table::new(&head);
     for &connections in &args.connections {
-        let mut runs: [Vec<wrk::Run>; 3] = Default::default();
+        let mut runs: [Vec<wrk::Run>; WAYS.len()] = Default::default();
         for round in 0..args.rounds {
             eprintln!(
                 "{connections} connections: round {} of {}",
@@ -123,12 +136,14 @@ async fn connections(backend: Backend, args: &Args) -> Result<Table> {
             );
             // A new one each time: it loses the workers whose clients leave, as wrk's do at the end.
             let baseline = Server::baseline(backend).await?;
-            let calls = [baseline.call(), &plain_call, &followed_call];
-            for (call, runs) in calls.into_iter().zip(&mut runs) {
+            let peer = peer.as_ref().map(Server::call);
+            let ours = [baseline.call(), &plain_call, &followed_call];
+            let calls = ours.into_iter().chain(peer);
+            for (call, runs) in calls.zip(&mut runs) {
                 runs.push(wrk::run(call, connections, Duration::from_secs(args.round_s)).await?);
             }
         }
-        for (way, own) in WAYS.iter().zip(&runs) {
+        for (way, own) in WAYS.iter().zip(&runs).filter(|(_, own)| !own.is_empty()) {
             let ratios = own.iter().zip(&runs[0]);
             let ratio = median(ratios.map(|(own, base)| own.per_second / base.per_second));
             let p50 = Duration::from_secs_f64(median(own.iter().map(|run| run.p50.as_secs_f64())));

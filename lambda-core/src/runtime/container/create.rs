@@ -101,6 +101,7 @@ impl Boot {
             run_dir: &body.run_dir.mount(),
             bootstrap,
             clears_tmp: self.runtime.0.options.clear_tmp,
+            busy_poll: self.runtime.sandbox_busy_poll(),
         });
 
         self.go_on()?;

@@ -38,6 +38,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
@@ -50,6 +51,9 @@ use frozen::Frozen;
 pub use options::ContainerOptions;
 use run_dir::RunDirs;
 pub(crate) use template::ProcessLimits;
+
+/// Callers that call in a loop come back within a few microseconds; others do not.
+const SANDBOX_BUSY_POLL_MAX: Duration = Duration::from_micros(20);
 
 /// Which OCI runtime is behind a back end, where that makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +94,15 @@ pub(crate) struct Shared {
 }
 
 impl ContainerRuntime {
+    /// For how long a sandbox looks for its next invocation before it sleeps. In gVisor a look is
+    /// a switch to its kernel, which takes as long as being woken.
+    fn sandbox_busy_poll(&self) -> Duration {
+        match self.0.backend.kind {
+            Kind::Runc => self.0.options.busy_poll.min(SANDBOX_BUSY_POLL_MAX),
+            Kind::Runsc => Duration::ZERO,
+        }
+    }
+
     pub(crate) fn new(backend: Backend, options: ContainerOptions) -> Result<Self> {
         options.validate()?;
         let data_dir = make_data_dir(&options.data_dir)?;

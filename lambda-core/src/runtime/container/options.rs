@@ -48,7 +48,8 @@ pub struct ContainerOptions {
     pub cgroup_freezer: bool,
     /// How long a thread looks for a sandbox's answer again and again before it waits for it
     /// (default 250 us; zero: never). Waking a thread takes longer than a small function does, so
-    /// this halves the time of a warm call. Nothing is looked for like this while more than half
+    /// this halves the time of a warm call. Under runc, Python in the sandbox looks for its next
+    /// invocation likewise, for at most 20 us. Nothing is looked for like this while more than half
     /// as many sandboxes are at work as the machine has cores, and only now and then where a
     /// function has been seen to take longer.
     pub busy_poll: Duration,

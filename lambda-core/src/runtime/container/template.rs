@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountBindOptions,
@@ -50,6 +51,8 @@ pub(crate) struct Spec<'a> {
     pub(crate) run_dir: &'a Path,
     pub(crate) bootstrap: &'a Path,
     pub(crate) clears_tmp: bool,
+    /// For how long the bootstrap looks for the next invocation before it sleeps.
+    pub(crate) busy_poll: Duration,
 }
 
 /// What Docker is asked to create.
@@ -64,7 +67,7 @@ pub(crate) fn container(spec: &Spec<'_>) -> ContainerCreateBody {
             command(spec.request),
         ]),
         working_dir: Some("/var/task".to_owned()),
-        env: Some(environment(spec.clears_tmp)),
+        env: Some(environment(spec)),
         labels: Some(spec.labels.to_map()),
         // An image's own check would run beside the function.
         healthcheck: Some(HealthConfig {
@@ -155,7 +158,7 @@ fn command(request: &CreateSandbox) -> String {
 }
 
 /// Never the function's environment: anybody who may inspect containers could read it.
-fn environment(clears_tmp: bool) -> Vec<String> {
+fn environment(spec: &Spec<'_>) -> Vec<String> {
     let mut environment = [
         "LAMBDA_API_SOCKET=/run/lambda/api.sock",
         "LAMBDA_TASK_ROOT=/var/task",
@@ -169,8 +172,15 @@ fn environment(clears_tmp: bool) -> Vec<String> {
     ]
     .map(str::to_owned)
     .to_vec();
-    if clears_tmp {
+    if spec.clears_tmp {
         environment.push("LAMBDA_CLEAR_TMP=1".to_owned());
+    }
+    // Only Python's bootstrap knows it.
+    if spec.request.language == Language::Python && !spec.busy_poll.is_zero() {
+        environment.push(format!(
+            "LAMBDA_BUSY_POLL_US={}",
+            spec.busy_poll.as_micros()
+        ));
     }
     environment
 }

@@ -22,6 +22,10 @@ fn request(language: Language) -> CreateSandbox {
 }
 
 fn build(request: &CreateSandbox, image: &str) -> ContainerCreateBody {
+    build_with(request, image, Duration::ZERO)
+}
+
+fn build_with(request: &CreateSandbox, image: &str, busy_poll: Duration) -> ContainerCreateBody {
     container(&Spec {
         request,
         image,
@@ -40,6 +44,7 @@ fn build(request: &CreateSandbox, image: &str) -> ContainerCreateBody {
         run_dir: Path::new("/data/run/x"),
         bootstrap: Path::new("/data/bootstrap/y"),
         clears_tmp: false,
+        busy_poll,
     })
 }
 
@@ -152,6 +157,22 @@ fn the_template_is_the_documented_one() {
             ("core".to_owned(), 0)
         ]
     );
+}
+
+#[test]
+fn a_bootstrap_that_knows_how_is_told_for_how_long_to_look() {
+    let told = |language, busy_poll_us| {
+        let body = build_with(&request(language), "i", Duration::from_micros(busy_poll_us));
+        let environment = body.env.unwrap();
+        let own = |entry: &String| entry.starts_with("LAMBDA_BUSY_POLL_US=");
+        environment.into_iter().find(own)
+    };
+    assert_eq!(
+        told(Language::Python, 20).as_deref(),
+        Some("LAMBDA_BUSY_POLL_US=20")
+    );
+    assert_eq!(told(Language::Python, 0), None);
+    assert_eq!(told(Language::Javascript, 20), None);
 }
 
 #[test]
