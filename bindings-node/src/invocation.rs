@@ -181,7 +181,7 @@ type Resolver = Box<dyn FnOnce(Env) -> napi::Result<Option<NativeOutcome>> + Sen
 
 /// Executes, and kills the run once `cancel` says so; the outcome then says so too. None: it was
 /// cancelled before it had begun. The event loop's own thread begins it: a warm sandbox is at work
-/// when this returns, and the platform's threads wake up meanwhile.
+/// when this returns, or has answered.
 pub(crate) fn execute<'env>(
     env: &'env Env,
     platform: Platform,

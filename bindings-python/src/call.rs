@@ -81,7 +81,7 @@ where
 }
 
 /// As [`run`] with [`invocation::execute`]. An event loop's own thread begins it: a warm sandbox is
-/// at work when this returns, and the platform's threads wake up meanwhile.
+/// at work when this returns, or has answered.
 pub(crate) fn execute(
     py: Python<'_>,
     threads: &Threads,

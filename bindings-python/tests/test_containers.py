@@ -57,6 +57,28 @@ async def test_output_is_live(data_dir: str, container_runtime: str) -> None:
         assert (outcome.status, outcome.termination) == ("cancelled", "confirmed")
 
 
+async def test_whoever_calls_in_a_loop_lets_others_run(data_dir: str, container_runtime: str) -> None:
+    """A warm sandbox often answers before the call returns to the event loop."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with AsyncPlatform(data_dir, runtimes=[container_runtime]) as platform:
+        code = "def handler(event, context): return event"
+        await platform.deploy("echo", code, handler="echo.handler", runtime=container_runtime)
+        await platform.invoke("echo", 0)
+        counting = asyncio.create_task(count())
+        for number in range(100):
+            before = turns
+            assert await platform.invoke("echo", number) == number
+            assert turns > before
+        counting.cancel()
+
+
 async def test_a_cancelled_task_leaves_no_container(data_dir: str, container_runtime: str) -> None:
     async with AsyncPlatform(data_dir, runtimes=[container_runtime], pool={"prewarmed": 0}) as platform:
         config = {"runtime": container_runtime, "timeout_ms": 100_000}

@@ -1,9 +1,9 @@
 //! Runs that the thread of an event loop begins, such as Python's or Node's.
 //!
-//! Nothing may keep that thread waiting, but waking another one first would take longer than a
-//! whole warm call. So it polls a run once, as far as the event is handed to a warm sandbox; the
-//! rest is done by a thread of tokio's, which wakes up while the sandbox works. Whatever would
-//! take time asks here, and waits for the next poll, which is that thread's.
+//! Nothing may keep that thread waiting for long, but waking another one would take longer than a
+//! whole warm call. So it polls a run once, and looks for the answer of a warm sandbox for a
+//! moment; the rest is done by a thread of tokio's. Whatever would take time asks here, and waits
+//! for the next poll, which is that thread's.
 
 use std::cell::Cell;
 use std::future::poll_fn;

@@ -141,8 +141,8 @@ pub struct ExecuteRequest {
     pub trace_id: Option<String>,
     /// The trace that it is a part of; the function gets it with the invocation as the parent.
     pub traceparent: Option<Traceparent>,
-    /// Whether an event loop's thread starts it, which nothing may keep waiting, not even for the
-    /// microseconds in which a warm sandbox answers.
+    /// Whether an event loop's thread starts it, which nothing may keep waiting for longer than the
+    /// 100 us or less in which a warm sandbox may answer.
     pub from_event_loop: bool,
 }
 
