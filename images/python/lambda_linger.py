@@ -7,8 +7,9 @@ longer than a small handler runs.
 import select
 import time
 
-# After as many misses, it is looked for only once in 2 ** misses times.
-MISSES_MAX = 8
+# After as many misses, it is looked for only once in 2 ** misses times. No more: a miss may come of
+# a moment in which something else needed the core, and the calls after it come at once again.
+MISSES_MAX = 5
 
 
 class Linger:
