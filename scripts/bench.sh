@@ -33,7 +33,8 @@ if [ -z "${BENCH_QUICK:-}" ]; then
 
     # Without wrk (Debian's and Ubuntu's package `wrk`) it measures overload alone, and says so.
     echo "[bench] load over HTTP: many connections, idle followers, overload"
-    target/release/http_load --peer "$(scripts/bench-peer.sh)"
+    peer=$(scripts/bench-peer.sh)
+    target/release/http_load --peer "$peer"
 
     echo "[bench] 50 functions with four callers each, for half a minute"
     target/release/sustained --seconds 30 --warm-up 10
