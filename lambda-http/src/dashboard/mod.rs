@@ -51,6 +51,7 @@ static ASSETS: &[Asset] = assets![
     "lib/base64.js",
     "lib/config.js",
     "lib/diff.js",
+    "lib/draft.js",
     "lib/events.js",
     "lib/format.js",
     "lib/html.js",

@@ -82,6 +82,11 @@ async fn files_and_archives_can_be_uploaded() {
 }
 
 #[tokio::test]
+async fn what_a_person_types_is_kept() {
+    drive("drafts.cjs").await;
+}
+
+#[tokio::test]
 async fn output_is_live_and_the_cancel_button_cancels() {
     drive("live.cjs").await;
 }

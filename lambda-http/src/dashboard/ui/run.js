@@ -45,13 +45,14 @@ function useClock(isRunning) {
 export function RunPanel({ fn, title = "Run", request, note, action = "Run", shortcut, unknownRoute }) {
   const isScript = fn.handler === null;
   const [texts, setTexts] = useState({ script: "", handler: '{\n  "name": "Alice"\n}' });
-  const [runtime, setRuntime] = useState(fn.runtime);
+  // A choice stands until the function's own runtime is another one.
+  const [choice, setChoice] = useState(null);
+  const runtime = choice?.of === fn.runtime ? choice.runtime : fn.runtime;
   const [state, setState] = useState({ kind: "idle" });
   const stopped = useRef(null);
   const kind = isScript ? "script" : "handler";
   const isRunning = state.kind === "running";
   const elapsedMs = useClock(isRunning);
-  useEffect(() => setRuntime(fn.runtime), [fn.runtime]);
   useEffect(() => () => stopped.current?.abort(), []);
 
   const submit = async () => {
@@ -120,7 +121,7 @@ export function RunPanel({ fn, title = "Run", request, note, action = "Run", sho
         <small id="input-hint">${isScript ? "One on each line." : "JSON."} Ctrl+Enter runs.</small>
       </div>
       <div class="bar foot">
-        <${Choice} legend="Run in" name="runtime" options=${runtimes} value=${runtime} onChange=${setRuntime} />
+        <${Choice} legend="Run in" name="runtime" options=${runtimes} value=${runtime} onChange=${(runtime) => setChoice({ of: fn.runtime, runtime })} />
         <button class="primary" id="run-button" disabled=${isRunning}>
           ${isRunning ? html`<span class="spinner" aria-hidden="true"></span>Running …` : action}
         </button>

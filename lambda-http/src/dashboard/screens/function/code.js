@@ -2,6 +2,7 @@
 
 import { call, download } from "../../lib/api.js";
 import { base64 } from "../../lib/base64.js";
+import { useDraft } from "../../lib/draft.js";
 import { bytes } from "../../lib/format.js";
 import { html, useEffect, useRef, useState } from "../../lib/html.js";
 import { Failure } from "../../ui/basics.js";
@@ -10,13 +11,12 @@ import { RunPanel } from "../../ui/run.js";
 import { Upload } from "../../ui/upload.js";
 
 export function CodeTab({ fn, reload }) {
-  const [code, setCode] = useState(fn.code ?? null);
+  const [code, setCode, settle] = useDraft(fn.code ?? null);
   const [error, setError] = useState(null);
   const [saved, setSaved] = useState(null);
   const [isSaving, setIsSaving] = useState(false);
   const run = useRef(null);
   const isChanged = code !== null && code !== (fn.code ?? null);
-  useEffect(() => setCode(fn.code ?? null), [fn.code_sha256]);
   useEffect(() => {
     if (!isChanged) return undefined;
     const keep = (event) => event.preventDefault();
@@ -32,6 +32,7 @@ export function CodeTab({ fn, reload }) {
     try {
       const updated = await call("PUT", `functions/${fn.id}`, { body: JSON.stringify(body) });
       await reload();
+      settle(code);
       setSaved(updated.version);
     } catch (error) {
       setError(error);

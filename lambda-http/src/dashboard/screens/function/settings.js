@@ -2,7 +2,8 @@
 
 import { call } from "../../lib/api.js";
 import { changes, fromFunction } from "../../lib/config.js";
-import { html, useEffect, useState } from "../../lib/html.js";
+import { useDraft } from "../../lib/draft.js";
+import { html, useState } from "../../lib/html.js";
 import { go } from "../../lib/router.js";
 import { Failure, Field } from "../../ui/basics.js";
 import { DescriptionField, EnvFields, LimitFields, RuntimeField } from "../../ui/config.js";
@@ -10,13 +11,9 @@ import { Confirm } from "../../ui/dialog.js";
 
 export function SettingsTab({ fn, reload }) {
   const old = fromFunction(fn);
-  const [config, setConfig] = useState(old);
-  const [handler, setHandler] = useState(fn.handler ?? "");
+  const [config, setConfig, settleConfig] = useDraft(old);
+  const [handler, setHandler, settleHandler] = useDraft(fn.handler ?? "");
   const [state, setState] = useState({ kind: "idle" });
-  useEffect(() => {
-    setConfig(fromFunction(fn));
-    setHandler(fn.handler ?? "");
-  }, [fn.revision_id]);
 
   const save = async (event) => {
     event.preventDefault();
@@ -31,6 +28,8 @@ export function SettingsTab({ fn, reload }) {
       }
       const updated = await call("PUT", `functions/${fn.id}`, { body: JSON.stringify(body) });
       await reload();
+      settleConfig(config);
+      settleHandler(handler);
       setState({ kind: "saved", text: `Saved as version ${updated.version}.` });
     } catch (error) {
       setState({ kind: "failed", error });
