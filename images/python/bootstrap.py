@@ -45,7 +45,6 @@ class Connection:
         # It is not inheritable, so a program that the function starts does not get it ...
         self._fd = connection.detach()
         self._unread = b""
-        self._linger = None
         # ... nor does a forked child, which would hide the death of this process.
         os.register_at_fork(after_in_child=self._close)
 
@@ -95,13 +94,8 @@ class Connection:
 
         return bool(select.select([self._fd], [], [], 0)[0])
 
-    def linger_with(self, linger):
-        """Has `linger` look for an answer for a while, for which a call of `linger` asks."""
-        self._linger = linger(self._fd)
-
-    def linger(self):
-        if self._linger is not None and not self._unread:
-            self._linger.look()
+    def fileno(self):
+        return self._fd
 
     def _receive(self):
         data = self._unread
@@ -319,7 +313,7 @@ def encode_decimal(value):
     raise TypeError("Object of type %s is not JSON serializable" % type(value).__name__)
 
 
-def serve_handler(connection, invoker, tidier, prepare):
+def serve_handler(connection, invoker, tidier, prepare, linger):
     connection.send(GET_NEXT)
     while True:
         prepare()
@@ -329,12 +323,12 @@ def serve_handler(connection, invoker, tidier, prepare):
         path = "invocation/%s/%s" % (headers["lambda-runtime-aws-request-id"], verdict)
         connection.post(path, body, then=GET_NEXT)
         tidier.tidy()
-        connection.linger()
+        linger()
         connection.accepted()
 
 
 def nothing():
-    """An invocation in this very process needs no preparation."""
+    """No preparation, and no look for what comes next."""
 
 
 def preload(connection):
@@ -401,8 +395,9 @@ def main():
             # A process of one invocation is to end with it, which is no news.
             tidier = lambda_tidy.Tidier(may_kill_all, clears_tmp, tells=not is_fresh)
             prepare = nothing
+            linger = nothing
             if busy_poll_us > 0:
-                connection.linger_with(lambda fd: lambda_linger.Linger(fd, busy_poll_us / 1e6))
+                linger = lambda_linger.Linger(connection.fileno(), busy_poll_us / 1e6).look
             if is_fresh:
                 invoker = lambda_fresh.Forker(invoker, flush)
                 prepare = invoker.prepare
@@ -418,7 +413,7 @@ def main():
     if config["handler"] is None:
         lambda_script.serve(connection, runner, GET_NEXT)
     else:
-        serve_handler(connection, invoker, tidier, prepare)
+        serve_handler(connection, invoker, tidier, prepare, linger)
 
 
 if __name__ == "__main__":
