@@ -364,6 +364,15 @@ async fn cancelling(h: ExecutorHarness) {
     let id = request.request_id;
     drop(h.platform.start(request).await.expect("started"));
     assert_eq!(find_record(&h.platform, id).await.status, Status::Success);
+
+    // Whoever drives it may go away all the same.
+    let sleep = h.deploy(Language::Python, "sleep", true).await;
+    let mut request = ExecuteRequest::new(sleep).event(r#"{"ms": 200}"#);
+    request.is_attended = true;
+    let id = request.request_id;
+    let waiting = tokio::time::timeout(Duration::from_millis(20), h.platform.execute(request));
+    assert!(waiting.await.is_err(), "it is not over yet");
+    assert_eq!(find_record(&h.platform, id).await.status, Status::Success);
 }
 
 async fn find_record(platform: &Platform, id: RequestId) -> crate::model::InvocationRecord {

@@ -1,12 +1,9 @@
 //! The executor that runs functions on this machine.
 
 use std::collections::HashMap;
-use std::future::Future as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span};
 
+use super::attended::Attended;
 use super::code::Code;
 use super::run::{Run, Undeployed};
 use super::running::Running;
@@ -171,7 +169,11 @@ impl Executor for LocalExecutor {
             function,
             undeployed: None,
         };
-        Ok(shared.spawn(run, request.from_event_loop))
+        let mut begun = shared.begin(run, request.from_event_loop);
+        if !request.is_attended {
+            begun.detach();
+        }
+        Ok(begun)
     }
 
     async fn start_test(&self, request: TestRequest) -> Result<Invocation> {
@@ -219,7 +221,9 @@ impl Executor for LocalExecutor {
                 pool_version: shared.tests.fetch_add(1, Ordering::Relaxed),
             }),
         };
-        Ok(shared.spawn(run, false))
+        let mut begun = shared.begin(run, false);
+        begun.detach();
+        Ok(begun)
     }
 
     async fn cancel(&self, namespace: &Namespace, id: RequestId) -> Result<()> {
@@ -284,12 +288,12 @@ impl Executor for LocalExecutor {
 }
 
 impl Shared {
-    /// Whoever asked may go away, the run goes on: in a task of its own, unless it ends at its
-    /// first poll. A warm call mostly does, and waking another thread for it takes longer than
-    /// the call itself. On an event loop's thread the first poll waits for nothing.
-    fn spawn(self: &Arc<Self>, run: Run, from_event_loop: bool) -> Invocation {
+    /// Polls a run once, on the thread that asked for it: a warm call mostly ends at that, and waking
+    /// another thread for it takes longer than the call itself. On an event loop's thread that poll
+    /// waits for nothing.
+    fn begin(self: &Arc<Self>, run: Run, from_event_loop: bool) -> Invocation {
         let function = Arc::clone(&run.function);
-        let (invocation, driver) = Invocation::new(run.request_id, run.target());
+        let (mut invocation, driver) = Invocation::new(run.request_id, run.target());
         let stay = self
             .running
             .enter(run.request_id, function, invocation.canceller());
@@ -299,17 +303,13 @@ impl Shared {
             shared.run(run, driver).await;
             drop(stay);
         };
-        let mut task = Box::pin(self.tasks.track_future(task.instrument(span)));
-        // What it waits for wakes nobody yet; its task asks again at once.
-        let mut nobody = Context::from_waker(Waker::noop());
-        // A runtime that panics ends this run alone, as it would in a task.
-        let first = AssertUnwindSafe(|| match from_event_loop {
-            true => event_loop::begin(|| task.as_mut().poll(&mut nobody)),
-            false => task.as_mut().poll(&mut nobody),
-        });
-        if let Ok(Poll::Pending) = catch_unwind(first) {
-            tokio::spawn(task);
-        }
+        let task = self.tasks.track_future(task.instrument(span));
+        let mut attended = Attended::new(task);
+        let _ = match from_event_loop {
+            true => event_loop::begin(|| attended.begin()),
+            false => attended.begin(),
+        };
+        invocation.attend(attended);
         invocation
     }
 

@@ -3,6 +3,7 @@
 //! [`LocalExecutor`] runs on this machine's pool. Prove your own [`Executor`] with
 //! `conformance::executor` (feature `conformance`).
 
+mod attended;
 mod code;
 mod local;
 mod on_end;
@@ -32,6 +33,7 @@ use crate::output::{LogReader, OutputCapture};
 use crate::pool::PoolStats;
 use crate::runtime::Finding;
 
+use attended::Attended;
 pub use local::{LocalExecutor, LocalExecutorParts};
 pub use test_request::TestRequest;
 
@@ -144,6 +146,11 @@ pub struct ExecuteRequest {
     /// Whether an event loop's thread starts it, which nothing may keep waiting for longer than the
     /// 100 us or less in which a warm sandbox may answer.
     pub from_event_loop: bool,
+    /// Whether whoever starts it awaits [`Invocation::outcome`] at once, and polls that whenever it is
+    /// woken, or drops it. Then that may drive the run, which saves waking another thread. While
+    /// nobody polls it the run stands still, and its timeout kills nothing: leave this where the
+    /// future lies in a buffered stream, or beside other branches of a `select!` in a loop.
+    pub is_attended: bool,
 }
 
 impl ExecuteRequest {
@@ -161,6 +168,7 @@ impl ExecuteRequest {
             trace_id: None,
             traceparent: None,
             from_event_loop: false,
+            is_attended: false,
         }
     }
 
@@ -229,6 +237,8 @@ pub struct Invocation {
     output: OutputCapture,
     outcome: oneshot::Receiver<Result<Outcome>>,
     cancel: CancellationToken,
+    /// Where nobody else drives it.
+    attended: Option<Attended>,
 }
 
 impl Invocation {
@@ -249,6 +259,7 @@ impl Invocation {
             output,
             outcome,
             cancel,
+            attended: None,
         };
         (invocation, driver)
     }
@@ -315,12 +326,25 @@ impl Invocation {
         Canceller(self.cancel.clone())
     }
 
+    /// Has the run driven by whoever waits for its end.
+    fn attend(&mut self, run: Attended) {
+        self.attended = Some(run);
+    }
+
+    /// Has it driven by a task of its own.
+    fn detach(&mut self) {
+        self.attended = None;
+    }
+
     /// Waits for the end.
     ///
     /// # Errors
     /// `Throttled`, `RuntimeUnavailable`, `Closed`, `Internal`: the platform could not run
     /// the function.
-    pub async fn outcome(self) -> Result<Outcome> {
+    pub async fn outcome(mut self) -> Result<Outcome> {
+        if let Some(attended) = self.attended.take() {
+            attended.await;
+        }
         self.outcome.await.unwrap_or_else(|_| {
             Err(Error::internal(
                 "invocation_outcome",
@@ -332,7 +356,8 @@ impl Invocation {
     /// Has `told` called with what [`outcome`](Self::outcome) would return, by the thread on which
     /// the run ends, or by this one if it has ended. It must neither wait nor do much: this is for
     /// event loops, which are told by other means than a waker.
-    pub fn on_end(self, told: impl FnOnce(Result<Outcome>) + Send + 'static) {
+    pub fn on_end(mut self, told: impl FnOnce(Result<Outcome>) + Send + 'static) {
+        self.detach();
         on_end::tell(self.outcome(), Box::new(told));
     }
 }

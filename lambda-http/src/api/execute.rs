@@ -68,6 +68,8 @@ pub(super) async fn execute(request: Request) -> Result<Response, ApiError> {
         let invocation = api.platform.start(execute).await?;
         return Ok(logs::of_execution(invocation));
     }
+    // The connection's task waits for it, and for nothing else.
+    execute.is_attended = true;
     let outcome = api.platform.execute(execute).await?;
     Ok(reply::json_text(StatusCode::OK, print(&outcome)?))
 }

@@ -35,6 +35,8 @@ pub(super) async fn invoke(request: Request) -> Result<Response, ApiError> {
     if let Some(qualifier) = query.text("qualifier") {
         execute.qualifier = qualifier.parse()?;
     }
+    // The connection's task waits for it, and for nothing else.
+    execute.is_attended = true;
     execute.trace_id = trace::amzn_trace_id(&request.headers);
     execute.traceparent = trace::traceparent(&request.headers);
     let api = request.api;
