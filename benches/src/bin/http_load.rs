@@ -89,6 +89,9 @@ async fn measure(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// What Docker may still be doing for containers that it has just started.
+const SETTLING: Duration = Duration::from_secs(1);
+
 /// The ways that take turns, the last where there is one.
 const WAYS: [&str; 4] = [
     "baseline server",
@@ -134,13 +137,20 @@ async fn connections(backend: Backend, args: &Args) -> Result<Table> {
                 round + 1,
                 args.rounds
             );
-            // A new one each time: it loses the workers whose clients leave, as wrk's do at the end.
+            // A new one each time, and measured last: it loses the workers whose clients leave, as
+            // wrk's do at the end, and Docker is busy with removing their containers then.
             let baseline = Server::baseline(backend).await?;
-            let peer = peer.as_ref().map(Server::call);
-            let ours = [baseline.call(), &plain_call, &followed_call];
-            let calls = ours.into_iter().chain(peer);
-            for (call, runs) in calls.zip(&mut runs) {
-                runs.push(wrk::run(call, connections, Duration::from_secs(args.round_s)).await?);
+            tokio::time::sleep(SETTLING).await;
+            let calls = [
+                (1, Some(&plain_call)),
+                (2, Some(&followed_call)),
+                (3, peer.as_ref().map(Server::call)),
+                (0, Some(baseline.call())),
+            ];
+            for (way, call) in calls {
+                let Some(call) = call else { continue };
+                let length = Duration::from_secs(args.round_s);
+                runs[way].push(wrk::run(call, connections, length).await?);
             }
         }
         for (way, own) in WAYS.iter().zip(&runs).filter(|(_, own)| !own.is_empty()) {
