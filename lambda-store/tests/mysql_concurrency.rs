@@ -11,7 +11,7 @@ use common::{append, by_id, create, creation, record, turns};
 use lambda_store::model::{FunctionId, InvocationRecord, Namespace, RuntimeName};
 use lambda_store::store::{ListInvocations, SummarizeInvocations, UpdateFunction};
 use lambda_store::{ErrorKind, MySqlStore, Store};
-use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection};
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, Row as _};
 
 async fn open(database: &Database) -> MySqlStore {
     MySqlStore::open(&database.url()).await.unwrap()
@@ -128,13 +128,16 @@ async fn a_dropped_future_leaves_no_transaction_open() {
 
 /// Ends all connections to the database but `admin`.
 async fn end_connections(admin: &mut MySqlConnection, database: &Database) {
-    let ids: Vec<u64> = sqlx::query_scalar(
-        "SELECT CAST(id AS UNSIGNED) FROM information_schema.processlist WHERE db = ?",
-    )
-    .bind(&database.name)
-    .fetch_all(&mut *admin)
-    .await
-    .unwrap();
+    // Not from MySQL's information_schema, which fails where any other statement is no text in utf8mb3.
+    let rows = sqlx::raw_sql("SHOW PROCESSLIST").fetch_all(&mut *admin);
+    let rows = rows.await.unwrap();
+    let ids = rows.iter().filter_map(|row| {
+        let name: Option<String> = row.try_get("db").unwrap();
+        // Signed in one of the servers, unsigned in the other.
+        let id: u64 = row.try_get_unchecked("Id").unwrap();
+        (name.as_deref() == Some(&database.name)).then_some(id)
+    });
+    let ids: Vec<u64> = ids.collect();
     assert!(!ids.is_empty());
     for id in ids {
         // It may have ended by itself.
