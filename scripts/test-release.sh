@@ -124,7 +124,7 @@ fi
 # One of each version, of those that work.
 pythons() {
     local python
-    for python in $(compgen -c python3. | sort -u) ~/.pyenv/versions/3.*/bin/python; do
+    for python in $(compgen -c python3. | grep -E '^python3\.[0-9]+$' | sort -u) ~/.pyenv/versions/3.*/bin/python; do
         "$python" -c 'import sys, venv, ensurepip, platform
 assert sys.version_info >= (3, 10) and platform.python_implementation() == "CPython"
 print("%d.%d" % sys.version_info[:2], sys.executable)' 2>/dev/null || true
