@@ -230,7 +230,8 @@ class Invoker:
         self._errors = lambda_errors
         self._handler = handler
         self._config = config
-        self._decode = json.loads
+        self._loads = json.loads
+        self._raw_decode = json.JSONDecoder().raw_decode
         # As AWS does since Python 3.12: UTF-8, not escapes, which could triple the size.
         self._encode = json.JSONEncoder(
             ensure_ascii=False, allow_nan=False, default=encode_decimal
@@ -242,7 +243,7 @@ class Invoker:
     def invoke(self, headers, event):
         """Never raises, except for `SystemExit`, which ends the process as anywhere else."""
         try:
-            event = self._decode(event or b"{}")
+            event = self._unmarshal(event or b"{}")
         except Exception as error:
             message = "Unable to unmarshal input: %s" % self._errors.message_of(error)
             return "error", self._errors.report("Runtime.UnmarshalError", message)
@@ -269,6 +270,17 @@ class Invoker:
             )
             return "error", self._errors.report("Function.ResponseSizeTooLarge", message)
         return "response", body
+
+    def _unmarshal(self, event):
+        # `json.loads` for what is not plain, to have its errors; it takes four times as long.
+        try:
+            text = event.decode().strip(" \t\n\r")
+            value, end = self._raw_decode(text)
+            if end == len(text):
+                return value
+        except ValueError:
+            pass
+        return self._loads(event)
 
     def _marshal(self, result):
         try:
