@@ -18,7 +18,7 @@ pub fn bodies(body: &[u8]) {
 pub fn path_and_query(path: &str, query: &str) {
     if let Some(matched) = route::match_path(path) {
         for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE] {
-            if let Ok((_, parameters)) = matched.route(&method) {
+            if let Ok((_, parameters)) = matched.clone().route(&method) {
                 for (_, value) in parameters {
                     assert!(path.contains(value.as_str()));
                 }

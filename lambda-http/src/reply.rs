@@ -9,6 +9,9 @@ use warp::reply::Response;
 /// Other sites may not even embed an answer.
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
+/// An invocation's answer has the most.
+const HEADERS_MAX: usize = 12;
+
 /// JSON, printed from a value.
 pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
     match serde_json::to_vec(value) {
@@ -45,6 +48,8 @@ pub(crate) fn no_content() -> Response {
 pub(crate) fn bytes(body: Bytes, content_type: &'static str) -> Response {
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();
+    // Room for the most that an answer has, or the map would be built twice.
+    headers.reserve(HEADERS_MAX);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     guard(headers);
     response

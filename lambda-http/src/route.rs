@@ -1,5 +1,8 @@
 //! The table of routes: the only way to an operation, and what each asks for.
 
+use std::iter::zip;
+use std::sync::LazyLock;
+
 use hyper::Method;
 use lambda_core::model::Scope;
 
@@ -157,59 +160,96 @@ struct Fit {
     parameters: Parameters,
 }
 
-/// The paths of the table that `path` (without the leading slash) fits.
-pub(crate) fn match_path(path: &str) -> Option<Matched> {
-    let mut fits: Vec<Fit> = Vec::new();
-    for route in ROUTES {
-        if fits.iter().all(|fit| fit.path != route.path)
-            && let Some(parameters) = fit(route.path, path)
-        {
-            fits.push(Fit {
-                path: route.path,
-                parameters,
-            });
-        }
-    }
-    (!fits.is_empty()).then_some(Matched(fits))
+/// A path of the table, taken apart once: every request is compared with it.
+struct Pattern {
+    path: &'static str,
+    segments: Vec<Segment>,
 }
 
-fn fit(pattern: &'static str, path: &str) -> Option<Parameters> {
-    if pattern == ASSETS {
-        let asset = path.strip_prefix("assets/")?;
-        return dashboard::find(asset).map(|_| vec![("asset", asset.to_owned())]);
-    }
-    let mut parameters = Vec::new();
-    let mut given = path.split('/');
-    for pattern in pattern[1..].split('/') {
-        let segment = given.next()?;
-        let name = pattern
-            .strip_prefix('{')
-            .and_then(|name| name.strip_suffix('}'));
-        match name {
-            // `execute` is no function's name: its one route is meant.
-            Some("function") if segment == "execute" => return None,
-            Some(name) if !segment.is_empty() => parameters.push((name, segment.to_owned())),
-            None if pattern == segment => {}
-            _ => return None,
+enum Segment {
+    Literal(&'static str),
+    /// What stands here is the parameter of this name.
+    Parameter(&'static str),
+}
+
+static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
+    let mut patterns: Vec<Pattern> = Vec::new();
+    for path in ROUTES.iter().map(|route| route.path) {
+        if path != ASSETS && patterns.iter().all(|pattern| pattern.path != path) {
+            let segments = path[1..].split('/').map(Segment::new).collect();
+            patterns.push(Pattern { path, segments });
         }
     }
-    given.next().is_none().then_some(parameters)
+    patterns
+});
+
+impl Segment {
+    fn new(text: &'static str) -> Self {
+        let name = text
+            .strip_prefix('{')
+            .and_then(|text| text.strip_suffix('}'));
+        name.map_or(Self::Literal(text), Self::Parameter)
+    }
+
+    fn fits(&self, segment: &str) -> bool {
+        match self {
+            Self::Literal(text) => *text == segment,
+            // `execute` is no function's name: its one route is meant.
+            Self::Parameter("function") if segment == "execute" => false,
+            Self::Parameter(_) => !segment.is_empty(),
+        }
+    }
+}
+
+impl Pattern {
+    fn fit(&self, given: &[&str]) -> Option<Fit> {
+        let fits = self.segments.len() == given.len()
+            && zip(&self.segments, given).all(|(segment, given)| segment.fits(given));
+        fits.then(|| Fit {
+            path: self.path,
+            parameters: zip(&self.segments, given)
+                .filter_map(|(segment, given)| match segment {
+                    Segment::Literal(_) => None,
+                    Segment::Parameter(name) => Some((*name, (*given).to_owned())),
+                })
+                .collect(),
+        })
+    }
+}
+
+/// The paths of the table that `path` (without the leading slash) fits.
+pub(crate) fn match_path(path: &str) -> Option<Matched> {
+    if let Some(asset) = path.strip_prefix("assets/") {
+        return dashboard::find(asset).map(|_| {
+            let parameters = vec![("asset", asset.to_owned())];
+            Matched(vec![Fit {
+                path: ASSETS,
+                parameters,
+            }])
+        });
+    }
+    let given: Vec<&str> = path.split('/').collect();
+    let fits: Vec<Fit> = PATTERNS
+        .iter()
+        .filter_map(|pattern| pattern.fit(&given))
+        .collect();
+    (!fits.is_empty()).then_some(Matched(fits))
 }
 
 impl Matched {
     /// The route for `method`, and what stands for the names in its path, or the methods that
     /// there are.
-    pub(crate) fn route(&self, method: &Method) -> Result<(&'static Route, &Parameters), String> {
+    pub(crate) fn route(self, method: &Method) -> Result<(&'static Route, Parameters), String> {
         let method = if *method == Method::HEAD {
             &Method::GET
         } else {
             method
         };
         let mut allowed = Vec::new();
-        for fit in &self.0 {
+        for fit in self.0 {
             for route in ROUTES.iter().filter(|route| route.path == fit.path) {
                 if route.method == *method {
-                    return Ok((route, &fit.parameters));
+                    return Ok((route, fit.parameters));
                 }
                 allowed.push(route.method.as_str());
                 if route.method == Method::GET {
@@ -226,21 +266,21 @@ mod tests {
     use super::*;
 
     fn parameters(path: &str, method: &Method) -> Parameters {
-        match_path(path).unwrap().route(method).unwrap().1.clone()
+        match_path(path).unwrap().route(method).unwrap().1
     }
 
     #[test]
     fn execute_is_a_route_and_never_a_function() {
         let matched = match_path("functions/execute").unwrap();
-        assert_eq!(matched.route(&Method::GET).unwrap_err(), "POST");
-        assert!(matched.route(&Method::POST).is_ok());
+        assert_eq!(matched.clone().route(&Method::GET).unwrap_err(), "POST");
+        assert!(matched.clone().route(&Method::POST).is_ok());
         assert!(match_path("functions/execute/versions").is_none());
     }
 
     #[test]
     fn test_is_a_route_and_may_be_a_function_as_well() {
         let matched = match_path("functions/test").unwrap();
-        let (route, _) = matched.route(&Method::POST).unwrap();
+        let (route, _) = matched.clone().route(&Method::POST).unwrap();
         assert_eq!(route.path, "/functions/test");
         let named = parameters("functions/test", &Method::GET);
         assert_eq!(named, [("function", "test".to_owned())]);
@@ -272,10 +312,10 @@ mod tests {
         assert_eq!(encoded, [("function", "a%2fb".to_owned())]);
         let matched = match_path("functions/f").unwrap();
         assert_eq!(
-            matched.route(&Method::PATCH).unwrap_err(),
+            matched.clone().route(&Method::PATCH).unwrap_err(),
             "GET, HEAD, PUT, DELETE"
         );
-        assert!(matched.route(&Method::HEAD).is_ok());
+        assert!(matched.clone().route(&Method::HEAD).is_ok());
         let two = parameters("functions/f/aliases/a", &Method::PUT);
         let expected = [("function", "f"), ("alias", "a")].map(|(n, v)| (n, v.to_owned()));
         assert_eq!(two, expected);

@@ -1,8 +1,5 @@
 //! `POST /functions/{function}/invoke`: an event in, the result out, as AWS's own API does it.
 
-use std::fmt::Write as _;
-use std::time::Duration;
-
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
@@ -130,40 +127,35 @@ fn failed(outcome: &Outcome) -> Response {
 }
 
 fn put_headers(headers: &mut HeaderMap, outcome: &Outcome) {
-    let mut put = |name: HeaderName, value: String| {
-        if let Ok(value) = HeaderValue::try_from(value) {
+    let mut put = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }
     };
-    put(REQUEST_ID, outcome.request_id.to_string());
-    put(VERSION, outcome.version.to_string());
-    put(RUNTIME, outcome.runtime.to_string());
-    put(START, outcome.start.to_string());
-    put(SERVER_TIMING, server_timing(outcome));
+    put(REQUEST_ID, &outcome.request_id.to_string());
+    put(VERSION, &outcome.version.to_string());
+    put(RUNTIME, outcome.runtime.as_str());
+    put(START, outcome.start.as_str());
+    put(SERVER_TIMING, &server_timing(outcome));
     if let Some(error) = &outcome.error {
-        put(ERROR_TYPE, header_text(&error.error_type));
+        put(ERROR_TYPE, &header_text(&error.error_type));
     }
 }
 
 /// W3C Server-Timing: browsers show it beside the request.
 fn server_timing(outcome: &Outcome) -> String {
     let timings = &outcome.timings;
-    let mut text = String::new();
-    let parts: [(&str, Duration); 5] = [
-        ("queue", timings.queue),
-        ("boot", timings.boot),
-        ("init", timings.init),
-        ("run", timings.run),
-        ("total", timings.total),
+    let parts = [
+        ("queue;dur=", timings.queue),
+        (", boot;dur=", timings.boot),
+        (", init;dur=", timings.init),
+        (", run;dur=", timings.run),
+        (", total;dur=", timings.total),
     ];
+    let mut text = String::with_capacity(96);
     for (name, duration) in parts {
-        let comma = if text.is_empty() { "" } else { ", " };
-        // Writing into a string cannot fail.
-        let _ = write!(
-            text,
-            "{comma}{name};dur={}",
-            millis::from_duration(duration)
-        );
+        text.push_str(name);
+        millis::push(&mut text, duration);
     }
     text
 }

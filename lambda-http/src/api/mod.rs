@@ -140,7 +140,7 @@ where
     };
     let span = trace::request_span(&method, &request.headers);
     async {
-        let response = run(request, &matched, &method).await;
+        let response = run(request, matched, &method).await;
         let response = response.unwrap_or_else(ApiError::into_response);
         Span::current().record("status", response.status().as_u16());
         response
@@ -151,7 +151,7 @@ where
 
 async fn run(
     mut request: Request,
-    matched: &Matched,
+    matched: Matched,
     method: &Method,
 ) -> Result<Response, ApiError> {
     let api = &request.api;
@@ -173,7 +173,7 @@ async fn run(
         route.access,
     )
     .await?;
-    request.parameters.clone_from(parameters);
+    request.parameters = parameters;
     match route.operation {
         Operation::Execute => execute::execute(request).await,
         Operation::Test => test::test(request).await,
