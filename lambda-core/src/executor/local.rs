@@ -300,7 +300,7 @@ impl Shared {
         let shared = Arc::clone(self);
         let span = run.span();
         let task = async move {
-            shared.run(run, driver).await;
+            shared.run(&run, driver).await;
             drop(stay);
         };
         let task = self.tasks.track_future(task.instrument(span));
@@ -313,7 +313,7 @@ impl Shared {
         invocation
     }
 
-    async fn run(&self, run: Run, driver: InvocationDriver) {
+    async fn run(&self, run: &Run, driver: InvocationDriver) {
         let result = run
             .execute(&self.pool, &self.code, self.owner, &driver)
             .await;
@@ -337,7 +337,7 @@ impl Shared {
             // Before the caller hears of it: what was answered is never lost.
             self.recorder.record(&InvocationEntry::new(record, output));
         }
-        self.tell_observers(&run, &result);
+        self.tell_observers(run, &result);
         driver.finish(result);
     }
 

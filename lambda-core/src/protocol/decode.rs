@@ -13,6 +13,9 @@ const HEADERS_MAX: usize = 64;
 /// A chunk's size line: 16 hex digits, a short extension, CRLF.
 const CHUNK_LINE_BYTES_MAX: usize = 128;
 
+/// A body up to here is copied out of the buffer that it was read into.
+const COPIED_BYTES_MAX: usize = 1024;
+
 const READ_BYTES_MIN: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 64 * 1024;
 
@@ -100,9 +103,17 @@ impl Decoder {
                     left,
                     mut body,
                 } => {
-                    // The common case first: the whole body is there, and is not copied.
+                    // The common case first: the whole body is there, and is not copied,
+                    // unless that costs less than another buffer for what comes next.
                     if body.is_empty() && input.len() >= left {
-                        let body = Some(input.split_to(left).freeze());
+                        let body = if left <= COPIED_BYTES_MAX {
+                            let body = Bytes::copy_from_slice(&input[..left]);
+                            input.advance(left);
+                            body
+                        } else {
+                            input.split_to(left).freeze()
+                        };
+                        let body = Some(body);
                         return Ok(Some(Request { route, body }));
                     }
                     let take = left.min(input.len());

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::os::unix::net::UnixStream;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -94,7 +95,8 @@ impl ContainerSandbox {
     async fn exchange(
         &self,
         output: &OutputCapture,
-        work: impl Future<Output = Result<SandboxReply>>,
+        // Where it is: each hand that it went through by value would add its size to the task.
+        work: Pin<&mut impl Future<Output = Result<SandboxReply>>>,
     ) -> Result<SandboxReply> {
         let exchange = Exchange::begin();
         let reply = self.pipes.read_during(output, work).await;
@@ -107,7 +109,7 @@ impl ContainerSandbox {
         self.pipes.drain(output);
         let is_oom_killed = match (kill, &reply) {
             (OomKill::Yes, _) => true,
-            (OomKill::Unknown, Ok(SandboxReply::Ended)) => self.docker_saw_oom().await,
+            (OomKill::Unknown, Ok(SandboxReply::Ended)) => Box::pin(self.docker_saw_oom()).await,
             _ => false,
         };
         if !is_oom_killed {
@@ -210,12 +212,14 @@ impl Sandbox for ContainerSandbox {
         output: &OutputCapture,
     ) -> Result<SandboxReply> {
         let mut session = self.session.lock().await;
-        self.exchange(output, session.initialize(&request)).await
+        let initialize = pin!(session.initialize(&request));
+        self.exchange(output, initialize).await
     }
 
     async fn invoke(&self, request: InvokeSandbox, output: &OutputCapture) -> Result<SandboxReply> {
         let mut session = self.session.lock().await;
-        self.exchange(output, session.invoke(&request)).await
+        let invoke = pin!(session.invoke(&request));
+        self.exchange(output, invoke).await
     }
 
     async fn memory_peak_mib(&self) -> Option<u32> {

@@ -6,6 +6,7 @@
 //! for past tokio, and while it is, the connection is not registered with tokio: each answer
 //! would wake whichever thread waits for events.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsFd;
 use std::pin::Pin;
@@ -22,8 +23,12 @@ use tokio::runtime::Handle;
 use super::exchange::cores_are_left;
 use crate::event_loop;
 
-/// At most this is read at once: what is read into is zeroed first.
 const READ_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    /// Read into first, because what a caller has room in would have to be zeroed each time.
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
 
 /// After as many misses in a row, an answer is looked for only once in `2 ^ misses` times.
 const MISSES_MAX: u32 = 6;
@@ -162,16 +167,17 @@ impl AsyncWrite for SandboxStream {
 
 /// Reads once, without waiting. True: something has come, or the other end has closed.
 fn read(socket: impl AsFd, buffer: &mut ReadBuf<'_>) -> io::Result<bool> {
-    let count = buffer.remaining().min(READ_BYTES);
-    let unfilled = buffer.initialize_unfilled_to(count);
-    match retry_on_intr(|| recv(&socket, &mut *unfilled, RecvFlags::DONTWAIT)) {
-        Ok((count, _)) => {
-            buffer.advance(count);
-            Ok(true)
+    let room = buffer.remaining().min(READ_BYTES);
+    BUFFER.with_borrow_mut(|bytes| {
+        match retry_on_intr(|| recv(&socket, &mut bytes[..room], RecvFlags::DONTWAIT)) {
+            Ok((count, _)) => {
+                buffer.put_slice(&bytes[..count]);
+                Ok(true)
+            }
+            Err(Errno::AGAIN) => Ok(false),
+            Err(error) => Err(error.into()),
         }
-        Err(Errno::AGAIN) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    })
 }
 
 /// Whether looking for an answer is likely to be worth it, from how it went before: a function
