@@ -216,6 +216,11 @@ impl OutputCapture {
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.0)
     }
+
+    #[cfg(test)]
+    pub(crate) fn downgrade(&self) -> std::sync::Weak<Shared> {
+        Arc::downgrade(&self.0)
+    }
 }
 
 /// A poisoned lock only says that some thread panicked while it pushed bytes; they are still

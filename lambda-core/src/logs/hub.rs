@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::event::{LogEvent, LogEventId, LogEventKind, LogPosition};
+use super::event::{LogEnd, LogEvent, LogEventId, LogEventKind, LogPosition};
 use super::follower::InvocationLogs;
 use super::ring::Ring;
 use super::subscription::{Subscriber, Subscription};
 use super::tap::{Origin, Tap};
 use crate::executor::Invocation;
-use crate::model::{FunctionId, RequestId};
+use crate::model::{FunctionId, FunctionName, RequestId};
 use crate::output::OutputCapture;
 
 /// How long events are kept after the last subscriber has gone: a client whose connection
@@ -51,9 +51,16 @@ struct State {
 /// The invocations that run, and those that ended last.
 #[derive(Debug, Default)]
 struct Invocations {
-    outputs: HashMap<RequestId, (OutputCapture, Arc<Origin>)>,
+    known: HashMap<RequestId, Known>,
     ended: VecDeque<(RequestId, usize)>,
     ended_bytes: usize,
+}
+
+#[derive(Debug)]
+enum Known {
+    Written(OutputCapture, Arc<Origin>),
+    /// It wrote nothing. Its end is all that is kept: its capture is as large as ten of these.
+    Silent(LogEnd, FunctionName),
 }
 
 impl LogHub {
@@ -87,9 +94,9 @@ impl LogHub {
 
     pub(super) fn connect(&self, output: &OutputCapture, origin: Origin) {
         let origin = Arc::new(origin);
-        let entry = (output.clone(), Arc::clone(&origin));
+        let known = Known::Written(output.clone(), Arc::clone(&origin));
         let id = origin.request_id;
-        self.invocations().outputs.insert(id, entry);
+        self.invocations().known.insert(id, known);
         output.connect(Tap {
             hub: self.clone(),
             origin,
@@ -99,9 +106,16 @@ impl LogHub {
     /// An invocation that runs here, or ended a moment ago.
     pub(crate) fn follow(&self, id: RequestId, position: LogPosition) -> Option<InvocationLogs> {
         let invocations = self.invocations();
-        let (output, origin) = invocations.outputs.get(&id)?;
+        let (function_name, output) = match invocations.known.get(&id)? {
+            Known::Written(output, origin) => (&origin.function_name, output.clone()),
+            Known::Silent(end, function_name) => {
+                let output = OutputCapture::new();
+                output.finish(*end);
+                (function_name, output)
+            }
+        };
         Some(InvocationLogs {
-            function_name: origin.function_name.clone(),
+            function_name: function_name.clone(),
             follower: output.follow(position),
         })
     }
@@ -194,8 +208,14 @@ impl LogHub {
     }
 
     /// An invocation has ended; its output takes `bytes`.
-    pub(super) fn ended(&self, id: RequestId, bytes: usize) {
+    pub(super) fn ended(&self, origin: &Origin, end: LogEnd, bytes: usize) {
+        let id = origin.request_id;
         let mut invocations = self.invocations();
+        if bytes == 0
+            && let Some(known) = invocations.known.get_mut(&id)
+        {
+            *known = Known::Silent(end, origin.function_name.clone());
+        }
         invocations.ended.push_back((id, bytes));
         invocations.ended_bytes += bytes;
         while invocations.ended.len() > ENDED_MAX || invocations.ended_bytes > ENDED_BYTES_MAX {
@@ -203,7 +223,7 @@ impl LogHub {
                 break;
             };
             invocations.ended_bytes -= bytes;
-            invocations.outputs.remove(&oldest);
+            invocations.known.remove(&oldest);
         }
     }
 

@@ -50,22 +50,22 @@ impl Tap {
             }
             self.hub.publish(&self.origin, LogEventKind::End(end));
         }
-        self.ended(state);
+        self.ended(end, state);
     }
 
-    fn ended(&self, state: &State) {
+    fn ended(&self, end: LogEnd, state: &State) {
         let kept = [LogStream::Stdout, LogStream::Stderr].map(|stream| {
             let kept = state.kept(stream);
             kept.bytes.len() + kept.end.len()
         });
-        self.hub.ended(self.origin.request_id, kept.iter().sum());
+        self.hub.ended(&self.origin, end, kept.iter().sum());
     }
 
     /// Tells what was written before the hub knew of the invocation.
     pub(crate) fn catch_up(&self, output: &OutputCapture, state: &State) {
         self.tell(output, state);
-        if state.finished.is_some() {
-            self.ended(state);
+        if let Some(end) = state.finished {
+            self.ended(end, state);
         }
     }
 

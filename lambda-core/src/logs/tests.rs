@@ -193,3 +193,24 @@ fn invocations_that_ended_are_kept_up_to_a_bound() {
     }
     assert!(hub.follow(first_id, LogPosition::default()).is_none());
 }
+
+#[tokio::test]
+async fn one_that_wrote_nothing_can_be_followed_to_its_end_and_is_not_kept_whole() {
+    let hub = LogHub::new(0);
+    let origin = origin(FunctionId::new());
+    let request_id = origin.request_id;
+    let output = OutputCapture::new();
+    hub.connect(&output, origin);
+    let mut early = hub.follow(request_id, LogPosition::default()).unwrap();
+    output.finish(DONE);
+    let mut late = hub.follow(request_id, LogPosition::default()).unwrap();
+    assert_eq!(late.function_name.as_str(), "f");
+    for follower in [&mut early.follower, &mut late.follower] {
+        assert_eq!(follower.next().await, Some(LogItem::End(DONE)));
+        assert_eq!(follower.next().await, None);
+    }
+    drop(early);
+    let weak = output.downgrade();
+    drop(output);
+    assert!(weak.upgrade().is_none(), "the hub has let go of it");
+}

@@ -15,6 +15,7 @@ mod summary;
 mod tally;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::model::{
     Bucket, FunctionId, FunctionName, InvocationRecord, Namespace, RequestId, RuntimeName,
@@ -66,21 +67,41 @@ impl Rollup {
         records: impl IntoIterator<Item = &'a InvocationRecord>,
         request: &AppendInvocations,
     ) -> Vec<Self> {
-        let mut rollups = BTreeMap::<RollupKey, Self>::new();
+        // First by minute and function alone: the others are made of few of these, not of each record.
+        let mut minutes = BTreeMap::<RollupKey, Self>::new();
         for record in records {
-            for (bucket_s, start_us) in buckets(record, request) {
-                for function in [None, Some(record.function_id)] {
+            let key = RollupKey {
+                namespace: record.namespace.clone(),
+                bucket_s: Bucket::Minute.seconds(),
+                start_us: floor(record.started_at.as_microsecond(), Bucket::Minute),
+                function: Some(record.function_id),
+                runtime: record.runtime.clone(),
+            };
+            minutes
+                .entry(key)
+                .or_insert_with_key(|key| Self::empty(key.clone(), record))
+                .add(record);
+        }
+        let mut rollups = BTreeMap::<RollupKey, Self>::new();
+        for minute in minutes.values() {
+            for (bucket_s, start_us) in buckets(minute.key.start_us, request) {
+                for function in [None, minute.key.function] {
                     let key = RollupKey {
-                        namespace: record.namespace.clone(),
                         bucket_s,
                         start_us,
                         function,
-                        runtime: record.runtime.clone(),
+                        ..minute.key.clone()
                     };
-                    rollups
-                        .entry(key)
-                        .or_insert_with_key(|key| Self::empty(key.clone(), record))
-                        .add(record);
+                    match rollups.entry(key) {
+                        Entry::Occupied(mut rollup) => rollup.get_mut().merge(minute),
+                        Entry::Vacant(place) => {
+                            let key = place.key().clone();
+                            place.insert(Self {
+                                key,
+                                ..minute.clone()
+                            });
+                        }
+                    }
                 }
             }
         }
@@ -120,12 +141,9 @@ impl Rollup {
     }
 }
 
-/// The buckets that a record is counted in: their lengths in seconds, and their starts.
-fn buckets(
-    record: &InvocationRecord,
-    request: &AppendInvocations,
-) -> impl Iterator<Item = (u32, i64)> + use<> {
-    let at_us = record.started_at.as_microsecond();
+/// The buckets that what happened at `at_us` is counted in: their lengths in seconds, and their
+/// starts.
+fn buckets(at_us: i64, request: &AppendInvocations) -> impl Iterator<Item = (u32, i64)> + use<> {
     let (minutes, hours) = (request.minutes_since, request.hours_since);
     let of_buckets = Bucket::ALL.into_iter().filter_map(move |bucket| {
         let start_us = floor(at_us, bucket);
