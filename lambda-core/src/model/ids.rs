@@ -106,10 +106,10 @@ macro_rules! checked_name {
             ///
             /// # Errors
             /// `InvalidParameter`, saying which names are allowed.
-            pub fn new(name: impl Into<String>) -> Result<Self> {
-                let name = name.into();
+            pub fn new(name: impl AsRef<str>) -> Result<Self> {
+                let name = name.as_ref();
                 let check: fn(&str) -> Result<()> = $check;
-                check(&name)?;
+                check(name)?;
                 Ok(Self(name.into()))
             }
 
@@ -149,6 +149,13 @@ macro_rules! checked_name {
         impl From<$name> for String {
             fn from(name: $name) -> Self {
                 name.as_str().to_owned()
+            }
+        }
+
+        /// Shared, not copied.
+        impl From<$name> for Arc<str> {
+            fn from(name: $name) -> Self {
+                name.0
             }
         }
     };

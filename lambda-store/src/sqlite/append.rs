@@ -1,7 +1,7 @@
 //! Adding records of invocations, and the figures made of them.
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use lambda_core::model::{InvocationEntry, RequestId};
 use lambda_core::store::AppendInvocations;
@@ -108,8 +108,11 @@ async fn known(
 /// Adds records and what is beside them. Returns how many records were added.
 async fn insert(connection: &mut SqliteConnection, entries: &[InvocationEntry]) -> Attempt<u64> {
     let mut inserted = 0;
+    let mut words = Words::default();
     for (statement, entries) in INSERT.cut(entries) {
-        let query = entries.iter().fold(statement.query(), bind_record);
+        let query = entries.iter().fold(statement.query(), |query, entry| {
+            bind_record(query, entry, &mut words)
+        });
         let expected = entries.len() as u64;
         let done = query.execute(&mut *connection).await?.rows_affected();
         inserted += done;
@@ -140,20 +143,37 @@ async fn count(
     rollup::merge(connection, rollups).await
 }
 
+/// Words of enums as the driver binds them without a copy for each record.
+#[derive(Default)]
+struct Words(Vec<(&'static str, Arc<str>)>);
+
+impl Words {
+    fn of(&mut self, word: &'static str) -> Arc<str> {
+        // Some few, and mostly the same two.
+        if let Some((_, shared)) = self.0.iter().find(|(own, _)| *own == word) {
+            return Arc::clone(shared);
+        }
+        let shared = Arc::from(word);
+        self.0.push((word, Arc::clone(&shared)));
+        shared
+    }
+}
+
 fn bind_record(
     query: Query<'static, Sqlite, SqliteArguments>,
     entry: &InvocationEntry,
+    words: &mut Words,
 ) -> Query<'static, Sqlite, SqliteArguments> {
     let record = &entry.record;
     query
         .bind(record.request_id.as_bytes().to_vec())
-        .bind(record.namespace.as_str().to_owned())
+        .bind(Arc::<str>::from(record.namespace.clone()))
         .bind(record.function_id.as_bytes().to_vec())
-        .bind(record.function_name.as_str().to_owned())
+        .bind(Arc::<str>::from(record.function_name.clone()))
         .bind(i64::from(record.version))
-        .bind(record.runtime.as_str().to_owned())
-        .bind(record.start.as_str())
-        .bind(record.status.as_str())
+        .bind(Arc::<str>::from(record.runtime.clone()))
+        .bind(words.of(record.start.as_str()))
+        .bind(words.of(record.status.as_str()))
         .bind(record.error_type.clone())
         .bind(record.started_at.as_microsecond())
         .bind(row::bounded(record.queue_us))
