@@ -3,8 +3,8 @@
 The protocol is described in lambda-core/src/protocol/PROTOCOL.md. This file holds the
 connection, the context object and the loop of handler functions; its neighbours load code
 (lambda_loader), shape failures (lambda_errors), run scripts (lambda_script) and
-handlers in processes of their own (lambda_fresh), tidy up between invocations (lambda_tidy) and
-look for the next one (lambda_linger).
+handlers in processes of their own (lambda_fresh), tidy up between invocations (lambda_tidy) if
+anything was started (lambda_births), and look for the next one (lambda_linger).
 
 Nothing may happen at import: `multiprocessing` with the start methods spawn and forkserver
 imports this file again in its children.
@@ -405,6 +405,7 @@ def main():
 
     import json
 
+    import lambda_births
     import lambda_errors
     import lambda_fresh
     import lambda_linger
@@ -412,6 +413,7 @@ def main():
     import lambda_script
     import lambda_tidy
 
+    lambda_births.watch()
     headers, body = connection.receive()
     try:
         config_bytes = int(headers["lambda-init-config-length"])

@@ -4,6 +4,8 @@ empties /tmp where that is asked for."""
 import os
 import time
 
+import lambda_births
+
 SIGKILL = 9
 
 # A process that is killed takes its time to die. What lives after all of these seconds is
@@ -23,8 +25,8 @@ class Tidier:
     def __init__(self, may_kill_all, clears_tmp, tells=True):
         self._may_kill_all = may_kill_all
         self._clears_tmp = clears_tmp
-        self._births = Births()
         self._kept = others() if may_kill_all and not is_alone() else None
+        self._births = lambda_births.Births(others=self._kept is not None)
         self._has_said = not tells
 
     def tidy(self):
@@ -50,41 +52,6 @@ class Tidier:
             for pid in new:
                 has_killed = kill_one(pid) or has_killed
         return has_killed
-
-
-class Births:
-    """Whether processes may have been started, from the last process number that the namespace has
-    given away. To ask for every process, as `kill` does, is slower the more the host runs."""
-
-    def __init__(self):
-        self._last = None
-        try:
-            self._fd = os.open("/proc/loadavg", os.O_RDONLY)
-        except OSError:
-            self._fd = -1
-        # gVisor says nothing but zeros.
-        if self._fd >= 0 and int(self._read() or 0) < os.getpid():
-            os.close(self._fd)
-            self._fd = -1
-
-    def may_have_been(self):
-        """Since the last time."""
-        if self._fd < 0:
-            return True
-        before = self._last
-        self._last = self._read()
-        return self._last is None or self._last != before
-
-    def forget(self):
-        self._last = None
-
-    def _read(self):
-        try:
-            number = os.pread(self._fd, 128, 0).rpartition(b" ")[2]
-        except OSError:
-            # The function has closed all descriptors.
-            return None
-        return number if number.strip().isdigit() else None
 
 
 def kill_one(pid):

@@ -18,7 +18,7 @@ macro_rules! embed {
     };
 }
 
-const PYTHON: Files = embed!("python": "bootstrap.py", "lambda_errors.py", "lambda_fresh.py", "lambda_linger.py", "lambda_loader.py", "lambda_script.py", "lambda_tidy.py");
+const PYTHON: Files = embed!("python": "bootstrap.py", "lambda_births.py", "lambda_errors.py", "lambda_fresh.py", "lambda_linger.py", "lambda_loader.py", "lambda_script.py", "lambda_tidy.py");
 const JAVASCRIPT: Files = embed!("javascript": "bootstrap.js", "errors.js", "fresh.js", "fresh_child.js", "invoker.js", "loader.js", "script.js", "spare.js", "streams.js", "tidy.js");
 
 fn files(language: Language) -> Files {

@@ -1,0 +1,1 @@
+../../../images/python/lambda_births.py
