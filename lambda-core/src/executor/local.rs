@@ -169,11 +169,8 @@ impl Executor for LocalExecutor {
             function,
             undeployed: None,
         };
-        let mut begun = shared.begin(run, request.from_event_loop);
-        if !request.is_attended {
-            begun.detach();
-        }
-        Ok(begun)
+        let invocation = shared.begin(run, request.from_event_loop, request.is_attended);
+        Ok(invocation)
     }
 
     async fn start_test(&self, request: TestRequest) -> Result<Invocation> {
@@ -221,9 +218,8 @@ impl Executor for LocalExecutor {
                 pool_version: shared.tests.fetch_add(1, Ordering::Relaxed),
             }),
         };
-        let mut begun = shared.begin(run, false);
-        begun.detach();
-        Ok(begun)
+        let invocation = shared.begin(run, false, false);
+        Ok(invocation)
     }
 
     async fn cancel(&self, namespace: &Namespace, id: RequestId) -> Result<()> {
@@ -291,7 +287,7 @@ impl Shared {
     /// Polls a run once, on the thread that asked for it: a warm call mostly ends at that, and waking
     /// another thread for it takes longer than the call itself. On an event loop's thread that poll
     /// waits for nothing.
-    fn begin(self: &Arc<Self>, run: Run, from_event_loop: bool) -> Invocation {
+    fn begin(self: &Arc<Self>, run: Run, from_event_loop: bool, is_attended: bool) -> Invocation {
         let function = Arc::clone(&run.function);
         let (mut invocation, driver) = Invocation::new(run.request_id, run.target());
         let stay = self
@@ -309,7 +305,10 @@ impl Shared {
             true => event_loop::begin(|| attended.begin()),
             false => attended.begin(),
         };
-        invocation.attend(attended);
+        // Where nobody promises to poll on, dropping it gives the run a task of its own.
+        if is_attended {
+            invocation.attend(attended);
+        }
         invocation
     }
 
