@@ -6,12 +6,17 @@ one are counted. Only where something else may have, the kernel is asked, for th
 number that the namespace has given away where it tells.
 """
 
+import functools
 import os
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 
 # Extension modules of Python itself: none of them starts a process but in the ways that are counted.
 OWN_MODULES = os.path.join(os.path.dirname(os.__file__), "lib-dynload", "")
+
+# With these a process can be started past what is counted: by any C function, or by an interpreter
+# with modules of its own.
+UNCOUNTED_MODULES = {"_ctypes", "_interpreters", "_xxsubinterpreters"}
 
 _started = 0
 
@@ -22,6 +27,7 @@ def _note():
 
 
 def _counted(start):
+    @functools.wraps(start)
     def counted(*args, **kwargs):
         # Also afterwards: who looks meanwhile finds nobody yet.
         _note()
@@ -30,8 +36,6 @@ def _counted(start):
         finally:
             _note()
 
-    counted.__name__ = counted.__qualname__ = start.__name__
-    counted.__doc__ = start.__doc__
     return counted
 
 
@@ -87,7 +91,7 @@ class Births:
         """Whether code has been loaded that starts processes in ways of its own."""
         if not self._has_native_code and len(sys.modules) != self._modules:
             self._modules = len(sys.modules)
-            self._has_native_code = "_ctypes" in sys.modules or any(
+            self._has_native_code = not UNCOUNTED_MODULES.isdisjoint(sys.modules) or any(
                 map(is_foreign, list(sys.modules.values()))
             )
         return self._has_native_code
