@@ -37,9 +37,6 @@ const OOM_TIMEOUT: Duration = Duration::from_secs(5);
 const OOM_LOOKS: u32 = 10;
 const OOM_LOOK_PAUSE: Duration = Duration::from_millis(30);
 
-/// The exit code of a process that was killed by SIGKILL, as the kernel does it for want of memory.
-const KILLED: i64 = SIGNAL_BASE + 9;
-
 /// docker-init reports a child's death by signal n as the exit code 128 + n.
 const SIGNAL_BASE: i64 = 128;
 const SIGNAL_MAX: i64 = 64;
@@ -151,7 +148,8 @@ impl ContainerSandbox {
         let engine = &self.body.engine;
         let asking = async {
             let code = engine.wait(&self.body.name).await?;
-            let mut looks = if code == Some(KILLED) { OOM_LOOKS } else { 1 };
+            // Not only where the code says SIGKILL: in gVisor it is 1.
+            let mut looks = if code == Some(0) { 1 } else { OOM_LOOKS };
             loop {
                 let container = engine.inspect(&self.body.name).await?;
                 looks -= 1;
