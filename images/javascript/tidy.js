@@ -18,7 +18,7 @@ class Tidier {
     this._clearsTmp = clearsTmp;
     this._kept = mayKillAll && signal(-1, 0) ? others() : null;
     this._hasSaid = !tells;
-    this._births = new Births();
+    this._births = mayKillAll ? new Births() : null;
   }
 
   tidy() {

@@ -26,7 +26,9 @@ class Tidier:
         self._may_kill_all = may_kill_all
         self._clears_tmp = clears_tmp
         self._kept = others() if may_kill_all and not is_alone() else None
-        self._births = lambda_births.Births(others=self._kept is not None)
+        self._births = None
+        if may_kill_all:
+            self._births = lambda_births.Births(others=self._kept is not None)
         self._has_said = not tells
 
     def tidy(self):
