@@ -26,6 +26,7 @@ mod labels;
 mod options;
 mod output;
 mod process;
+mod read_buffer;
 mod reaper;
 mod run_dir;
 mod sandbox;

@@ -1,6 +1,5 @@
 //! Reads what a sandbox writes to its stdout and stderr FIFOs.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use rustix::io::retry_on_intr;
 use tokio::net::unix::pipe::Receiver;
 
+use super::read_buffer::with_buffer;
 use crate::event_loop;
 use crate::output::{LogStream, OutputCapture};
 
@@ -20,18 +20,11 @@ const PIPE_BYTES: usize = 1024 * 1024;
 /// no more than 8 KiB each: so this leaves room for 128 sandboxes.
 const UNPRIVILEGED_PIPE_BYTES: usize = 256 * 1024;
 
-const READ_BYTES: usize = 64 * 1024;
-
 /// From here on a stream is a flood: nothing of it is kept any more, and it gets no more of
 /// the host's CPU time than one reading of the pipe per [`FLOOD_PAUSE`].
 const FLOOD_BYTES: usize = 16 * 1024 * 1024;
 
 const FLOOD_PAUSE: Duration = Duration::from_millis(1);
-
-thread_local! {
-    /// Reading is synchronous, so one buffer per thread serves all sandboxes.
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
-}
 
 /// The host's ends of both FIFOs.
 ///
@@ -164,7 +157,7 @@ impl Pipe {
         output: &OutputCapture,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> Option<usize> {
-        BUFFER.with_borrow_mut(|buffer| {
+        with_buffer(|buffer| {
             let count = read(buffer).ok().filter(|count| *count > 0)?;
             output.push(self.stream, &buffer[..count]);
             Some(count)

@@ -6,7 +6,6 @@
 //! for past tokio, and while it is, the connection is not registered with tokio: each answer
 //! would wake whichever thread waits for events.
 
-use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsFd;
 use std::pin::Pin;
@@ -21,14 +20,8 @@ use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 
 use super::exchange::cores_are_left;
+use super::read_buffer::with_buffer;
 use crate::event_loop;
-
-const READ_BYTES: usize = 64 * 1024;
-
-thread_local! {
-    /// Read into first, because what a caller has room in would have to be zeroed each time.
-    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
-}
 
 /// After as many misses in a row, an answer is looked for only once in `2 ^ misses` times.
 const MISSES_MAX: u32 = 6;
@@ -167,8 +160,8 @@ impl AsyncWrite for SandboxStream {
 
 /// Reads once, without waiting. True: something has come, or the other end has closed.
 fn read(socket: impl AsFd, buffer: &mut ReadBuf<'_>) -> io::Result<bool> {
-    let room = buffer.remaining().min(READ_BYTES);
-    BUFFER.with_borrow_mut(|bytes| {
+    with_buffer(|bytes| {
+        let room = buffer.remaining().min(bytes.len());
         match retry_on_intr(|| recv(&socket, &mut bytes[..room], RecvFlags::DONTWAIT)) {
             Ok((count, _)) => {
                 buffer.put_slice(&bytes[..count]);
