@@ -169,8 +169,7 @@ impl Executor for LocalExecutor {
             function,
             undeployed: None,
         };
-        let invocation = shared.begin(run, request.from_event_loop, request.is_attended);
-        Ok(invocation)
+        Ok(shared.begin(run, request.from_event_loop, request.is_attended))
     }
 
     async fn start_test(&self, request: TestRequest) -> Result<Invocation> {
@@ -218,8 +217,7 @@ impl Executor for LocalExecutor {
                 pool_version: shared.tests.fetch_add(1, Ordering::Relaxed),
             }),
         };
-        let invocation = shared.begin(run, false, false);
-        Ok(invocation)
+        Ok(shared.begin(run, false, false))
     }
 
     async fn cancel(&self, namespace: &Namespace, id: RequestId) -> Result<()> {
